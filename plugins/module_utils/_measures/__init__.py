@@ -1,0 +1,17 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The measures that exist: one file each, one line each in this list.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .._measure import Measure
+from . import log_retention, web_log
+
+MEASURES: Mapping[str, Measure] = {module.MEASURE.name: module.MEASURE for module in (log_retention, web_log)}

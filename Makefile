@@ -1,0 +1,52 @@
+# The ways into this project; `make` alone lists them.
+
+# Everything that Ansible, pip and the checkers keep stays in the clone.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+
+LAB_PACKAGES := git iproute2 mmdebstrap netavark openssh-client podman python3-venv runc
+TEST_PACKAGES := $(LAB_PACKAGES) chromium lynis strace
+
+.PHONY: help demo test check venv generate mutate bench clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo:  ## show the whole way on a throwaway fleet: audit, harden, audit again (root)
+	@tools/debian-packages "the demo" $(LAB_PACKAGES)
+	@tools/venv run
+	@lab/lab demo
+
+test:  ## do all that CI does (root)
+	@tools/debian-packages "the tests" $(TEST_PACKAGES)
+	@tools/venv dev
+	@.venv/bin/python tests/run.py all
+
+check:  ## do the part of the tests that needs no hosts
+	@tools/venv dev
+	@.venv/bin/python tests/run.py check
+
+venv:  ## make .venv, with what develops and tests the collection
+	@tools/venv dev
+
+generate:  ## write the files that are generated from the option tables
+	@tools/venv dev
+	@.venv/bin/python tools/generate.py
+
+mutate:  ## stub every check to "pass" and see the tests fail (root)
+	@tools/debian-packages "the tests" $(TEST_PACKAGES)
+	@tools/venv dev
+	@.venv/bin/python tests/mutate.py
+
+bench:  ## measure the audit and the report, into reports/bench.json (root)
+	@tools/debian-packages "the tests" $(TEST_PACKAGES)
+	@tools/venv dev
+	@.venv/bin/python tests/bench/bench.py
+
+clean:  ## end the lab and remove all that was made here, but the Debian packages
+	@[ ! -d .lab ] || lab/lab clean
+	@rm -rf .ansible .cache .collections .lab .venv reports
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,197 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hold one host against every promise: questions → measure_info on the host → findings → verdicts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._finding import ERROR, Finding
+from ..module_utils._measures import MEASURES
+from ..plugin_utils._statement import Promise, Statement, StatementError, statement_of_play
+from ..plugin_utils._verdict import promise_row
+
+MODULE = "privacy.hosting.measure_info"
+SCHEMA = 1
+
+
+class NotAsked(Exception):
+    """The host gave no answers; check says at which step, the text why."""
+
+    def __init__(self, check: str, reason: str) -> None:
+        super().__init__(reason)
+        self.check = check
+
+
+class ActionModule(ActionBase):
+    """The audit of one host. A host that cannot be audited becomes a row of the report, not an abort."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        options = self._options()
+        begun = time.monotonic()
+        now = dt.datetime.now(dt.timezone.utc)
+        try:
+            statement = statement_of_play(self._templar, variables, now.date())
+        except StatementError as error:
+            return {"failed": True, "msg": "\n".join(error.messages)}
+        host = str(variables["inventory_hostname"])
+        promises = [p for p in statement.promises if p.applies_to(host, variables.get("group_names", ()))]
+        skipped = skipped_measures(variables)
+        findings = self._findings(promises, statement, skipped, options, variables)
+        record = {
+            "schema": SCHEMA,
+            "statement": statement.head(),
+            "host": host,
+            "audited_at": now.isoformat(timespec="seconds"),
+            "took_s": round(time.monotonic() - begun, 3),
+            "partial": bool(skipped) or bool(variables.get("ansible_limit")),
+            "promises": [promise_row(p, found, statement, host, now.date()) for p, found in findings],
+        }
+        return {"changed": False, "record": record}
+
+    def _options(self) -> dict[str, Any]:
+        _validation, options = self.validate_argument_spec(
+            {
+                "probe": {"type": "bool", "default": True},
+                "command_seconds": {"type": "float", "default": 15.0},
+                "total_seconds": {"type": "float", "default": 120.0},
+            }
+        )
+        return dict(options)
+
+    def _findings(
+        self,
+        promises: Sequence[Promise],
+        statement: Statement,
+        skipped: Mapping[str, str],
+        options: Mapping[str, Any],
+        variables: dict[str, Any],
+    ) -> list[tuple[Promise, list[dict[str, Any]]]]:
+        """Each promise with the findings of its own options; all measures are asked in one call of the module."""
+        asked = [(m, o) for p in promises for m, o in p.measures.items() if m not in skipped and m in MEASURES]
+        questions = distinct(asked)
+        try:
+            answers = self._ask(questions, statement, options, variables) if questions else []
+        except NotAsked as error:
+            answers = [[unjudged(m, error.check, str(error))] for m, _options in questions]
+        return [
+            (promise, [found for m, o in promise.measures.items() for found in self._answer(m, o, skipped, questions, answers)])
+            for promise in promises
+        ]
+
+    @staticmethod
+    def _answer(
+        measure: str,
+        options: Mapping[str, Any],
+        skipped: Mapping[str, str],
+        questions: Sequence[tuple[str, Mapping[str, Any]]],
+        answers: Sequence[list[dict[str, Any]]],
+    ) -> list[dict[str, Any]]:
+        if measure in skipped:
+            return [unjudged(measure, "asked", skipped[measure])]
+        return answers[questions.index((measure, options))]
+
+    def _ask(
+        self,
+        questions: Sequence[tuple[str, Mapping[str, Any]]],
+        statement: Statement,
+        options: Mapping[str, Any],
+        variables: dict[str, Any],
+    ) -> list[list[dict[str, Any]]]:
+        """The host's answers, one list of findings a question. Raises NotAsked."""
+        arguments = {
+            **options,
+            "questions": [{"measure": measure, "options": dict(asked)} for measure, asked in questions],
+            "settings": self._settings({measure for measure, _asked in questions}, variables),
+            "own_sites": list(statement.own_sites),
+        }
+        # a module's arguments would otherwise be written to the host's system log
+        quiet = {**variables, "ansible_no_target_syslog": True}
+        try:
+            result = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=quiet)
+        except AnsibleConnectionFailure as error:
+            raise NotAsked("reach", f"the host could not be reached: {one_line(error)}") from None
+        except AnsibleError as error:
+            raise NotAsked("run", f"the audit could not be run on the host: {one_line(error)}") from None
+        return self._answers(result, len(questions))
+
+    @staticmethod
+    def _answers(result: Mapping[str, Any], expected: int) -> list[list[dict[str, Any]]]:
+        if result.get("unreachable"):
+            raise NotAsked("reach", f"the host could not be reached: {one_line(result.get('msg'))}")
+        answers = result.get("answers")
+        if result.get("failed") or not isinstance(answers, list) or len(answers) != expected:
+            told = result.get("module_stderr") or result.get("module_stdout") or result.get("msg") or "no answer came"
+            raise NotAsked("run", f"the audit could not be run on the host: {one_line(told)}")
+        return answers
+
+    def _settings(self, measures: Iterable[str], variables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """What the inventory says of the host, for options that no promise sets. Raises NotAsked."""
+        settings: dict[str, dict[str, Any]] = {}
+        for measure in sorted(measures):
+            told = settings.setdefault(measure, {})
+            for option in MEASURES[measure].options:
+                name = f"{measure}_{option.name}"
+                if option.promisable or name not in variables:
+                    continue
+                try:
+                    told[option.name] = option.parse(plain(self._templar.template(variables[name])))
+                except (AnsibleError, ValueError) as error:
+                    raise NotAsked("settings", f"the variable {name} cannot be used: {one_line(error)}") from None
+        return settings
+
+
+def plain(value: Any) -> Any:
+    """The value without Ansible's tags, as plain JSON types."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def distinct(asked: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The questions without repetition, in their first order."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for question in asked:
+        if question not in found:
+            found.append(question)
+    return found
+
+
+def skipped_measures(variables: Mapping[str, Any]) -> dict[str, str]:
+    """Measures that --tags or --skip-tags leaves out of this run, with the reason."""
+    wanted = set(variables.get("ansible_run_tags") or ("all",)) - {"always", "untagged", "tagged"}
+    unwanted = set(variables.get("ansible_skip_tags") or ())
+    named = wanted & set(MEASURES)
+    return {
+        measure: "not asked in this run (--tags, --skip-tags)"
+        for measure in MEASURES
+        if measure in unwanted or (named and measure not in named)
+    }
+
+
+def unjudged(measure: str, check: str, reason: str) -> dict[str, Any]:
+    """The finding, as plain types, for a measure that could not be judged on the host."""
+    return Finding(measure, check, "", "this host", ERROR, "", "can be judged", reason, "").as_dict()
+
+
+def one_line(told: object) -> str:
+    """The last telling line of an error, at most 300 characters."""
+    lines = [line.strip() for line in str(told).splitlines() if line.strip()]
+    return (lines[-1] if lines else "no reason was given")[:300]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -89,22 +89,13 @@ class ActionModule(ActionBase):
             answers = self._ask(questions, statement, options, variables) if questions else []
         except NotAsked as error:
             answers = [[unjudged(m, error.check, str(error))] for m, _options in questions]
-        return [
-            (promise, [found for m, o in promise.measures.items() for found in self._answer(m, o, skipped, questions, answers)])
-            for promise in promises
-        ]
 
-    @staticmethod
-    def _answer(
-        measure: str,
-        options: Mapping[str, Any],
-        skipped: Mapping[str, str],
-        questions: Sequence[tuple[str, Mapping[str, Any]]],
-        answers: Sequence[list[dict[str, Any]]],
-    ) -> list[dict[str, Any]]:
-        if measure in skipped:
-            return [unjudged(measure, "asked", skipped[measure])]
-        return answers[questions.index((measure, options))]
+        def answer(measure: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+            if measure in skipped:
+                return [unjudged(measure, "asked", skipped[measure])]
+            return answers[questions.index((measure, asked))]
+
+        return [(p, [found for m, o in p.measures.items() for found in answer(m, o)]) for p in promises]
 
     def _ask(
         self,

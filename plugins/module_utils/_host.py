@@ -12,6 +12,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import fnmatch
@@ -115,9 +116,9 @@ class Host:
                 self._kept[key] = (build(), None)
             except Unseen as unseen:
                 self._kept[key] = (None, unseen)
-        value, unseen = self._kept[key]
-        if unseen is not None:
-            raise unseen
+        value, failure = self._kept[key]
+        if failure is not None:
+            raise failure
         return value  # type: ignore[no-any-return]
 
     def seconds_left(self) -> float:
@@ -245,7 +246,7 @@ class Host:
         return sorted(found)
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that a shell pattern (*, ?, [a-z]) names, sorted. Raises Unseen: a directory unreadable, too many."""
+        """The paths that a shell pattern (*, ?, [a-z]) names, sorted. Raises Unseen: unreadable, too many."""
         if not globbing.has_magic(pattern):
             return [pattern] if self.stat(pattern) is not None else []
         directory, last = os.path.split(pattern)
@@ -331,10 +332,8 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End a command and everything that it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - the privacy.hosting authors
 description:
-  - Asks the host, in one call of M(privacy.hosting.measure_info), what the promises of the register need to know, and gives every
-    promise that applies to it a verdict.
+  - Asks the host, in one call of M(privacy.hosting.measure_info), what the promises of the register need to know,
+    and gives every promise that applies to it a verdict.
   - It changes nothing on the host and does the same in check mode.
   - A host that cannot be reached or judged does not fail. Its promises are unproven, with the reason as the finding.
   - The register is the variable C(statement), the waivers are C(statement_waivers).

@@ -13,8 +13,8 @@ author:
   - the privacy.hosting authors
 description:
   - Looks at the state in effect on a server, and answers every question with findings.
-  - It only reads. Nothing is installed, written, locked or restarted; a probe leaves a line in the log of the service that is
-    probed, and nothing else.
+  - It only reads. Nothing is installed, written, locked or restarted. A probe leaves a line in the log of the
+    service that is probed, and nothing else.
   - The action M(privacy.hosting.audit) calls it and turns findings into verdicts; it is seldom called by itself.
 options:
   questions:
@@ -151,7 +151,7 @@ def run_check(host: Host, check: Check, question: Question, measure: str, option
             begun = ended
     except Unseen as unseen:
         yield unanswered(measure, option, check.name, str(unseen)).timed(time.monotonic() - begun)
-    except Exception as error:  # a check's own fault must not take the other rows with it
+    except Exception as error:  # noqa: BLE001 - a check's own fault must not take the other rows with it
         where = error.__traceback__
         while where is not None and where.tb_next is not None:
             where = where.tb_next

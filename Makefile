@@ -6,8 +6,8 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 
-LAB_PACKAGES := git iproute2 mmdebstrap netavark openssh-client podman python3-venv runc
-TEST_PACKAGES := $(LAB_PACKAGES) chromium lynis strace
+LAB_PACKAGES := python3-venv $(shell sed '/^#/d' lab/packages.txt)
+TEST_PACKAGES := $(LAB_PACKAGES) chromium git lynis
 
 .PHONY: help demo test check venv generate mutate bench clean
 .DEFAULT_GOAL := help

@@ -27,14 +27,16 @@ LOGS = ROOT / ".cache" / "tests"
 # What is shipped to the audited servers, whose Python may be older than ours.
 ON_SERVERS = "plugins/modules plugins/module_utils"
 
-
 # The checkers call each other by name, and write to a file.
 ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command of the run. ``limit``: seconds after which it is ended and has failed."""
+    """One command of the run.
+
+    ``limit``: seconds after which it is ended and has failed. ``pytest``: it is a suite, whose tests are counted.
+    """
 
     name: str
     command: Sequence[str]
@@ -49,7 +51,7 @@ def tool(name: str, command: str, limit: int = 180) -> Step:
 
 
 def suite(name: str, path: str, limit: int = 180) -> Step:
-    """A step that is one pytest suite, whose tests are counted one by one."""
+    """A step that is one pytest suite."""
     return Step(name, [str(BIN / "pytest"), path], limit, pytest=True)
 
 
@@ -67,7 +69,7 @@ CHECKS = [
     tool("ruff", "ruff check --output-format=concise"),
 ]
 
-# These share the lab's hosts: one at a time.
+# These share the lab's hosts: one at a time, and what they print is shown as it comes.
 HOST_TESTS = [
     suite("lab", "tests/lab", limit=3600),
     tool("mutate", "python tests/mutate.py", limit=1800),
@@ -84,6 +86,11 @@ class Outcome:
     took: float
     output: str
 
+    def __str__(self) -> str:
+        verdict = "FAILED" if self.failed else "ok"
+        tests = f"{self.passed} passed, {self.failed} failed" if self.step.pytest else ""
+        return f"{verdict:<7}{self.step.name:<16}{self.took:6.1f} s  {tests}".rstrip()
+
 
 def counts(junit: Path) -> tuple[int, int]:
     """The tests of a pytest run that passed, and those that failed, broke or were skipped."""
@@ -98,63 +105,88 @@ def counts(junit: Path) -> tuple[int, int]:
     return passed, failed
 
 
-def execute(command: Sequence[str], log: Path, limit: int) -> int | None:
-    """Run a command with its output in a file. The exit status, or None when the limit was reached."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=ENVIRONMENT, start_new_session=True,
-        )
-        try:
-            return process.wait(limit)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started; by force, where asking does not help within ten seconds."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            os.killpg(process.pid, how)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+class Run:
+    """A run of steps; an end of the run (a key, a signal) ends what it started."""
+
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[bytes]] = []
+        LOGS.mkdir(parents=True, exist_ok=True)
+
+    def steps(self, steps: Sequence[Step], at_a_time: int) -> Iterator[Outcome]:
+        """Run steps and tell each as it ends: its name, seconds and counts, and what it printed if it failed."""
+        live = at_a_time == 1
+        with ThreadPoolExecutor(at_a_time) as pool:
+            try:
+                for future in as_completed([pool.submit(self._step, step, live) for step in steps]):
+                    outcome = future.result()
+                    if outcome.failed and not live:
+                        print(outcome.output.rstrip())
+                    print(outcome, flush=True)
+                    yield outcome
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in self._processes:
+                    end(process)
+                raise
+
+    def _step(self, step: Step, live: bool) -> Outcome:
+        log, junit = LOGS / f"{step.name}.log", LOGS / f"{step.name}.xml"
+        junit.unlink(missing_ok=True)
+        command = [*step.command, f"--junitxml={junit}"] if step.pytest else step.command
+        started = time.monotonic()
+        status = self._execute(command, log, step.limit, live)
+        took = time.monotonic() - started
+        output = log.read_text(errors="replace")
+        if status is None:
+            output += f"\nerror: not done after {step.limit} seconds\n"
+        if not step.pytest:
+            return Outcome(step, int(status == 0), int(status != 0), took, output)
+        passed, failed = counts(junit)
+        if not failed and (status != 0 or not passed):
+            failed = 1
+        return Outcome(step, passed, failed, took, output)
+
+    def _execute(self, command: Sequence[str], log: Path, limit: int, live: bool) -> int | None:
+        """Run a command with its output in a file. Its exit status, or None when the limit was reached."""
+        with log.open("wb") as output, log.open("rb") as shown:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=ENVIRONMENT, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )
+            self._processes.append(process)
+            last = time.monotonic() + limit
+            while process.poll() is None and time.monotonic() < last:
+                time.sleep(0.2)
+                if live:
+                    print(shown.read().decode(errors="replace"), end="", flush=True)
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
-
-
-def run(step: Step) -> Outcome:
-    """Run one step to its end."""
-    log, junit = LOGS / f"{step.name}.log", LOGS / f"{step.name}.xml"
-    junit.unlink(missing_ok=True)
-    command = [*step.command, f"--junitxml={junit}"] if step.pytest else step.command
-    started = time.monotonic()
-    status = execute(command, log, step.limit)
-    took = time.monotonic() - started
-    output = log.read_text(errors="replace")
-    if status is None:
-        output += f"\nerror: not done after {step.limit} seconds\n"
-    if not step.pytest:
-        return Outcome(step, int(status == 0), int(status != 0), took, output)
-    passed, failed = counts(junit)
-    if status != 0 and not failed:
-        failed = 1
-    return Outcome(step, passed, failed, took, output)
-
-
-def run_all(steps: Sequence[Step], at_a_time: int) -> Iterator[Outcome]:
-    """Run steps and print each as it ends: its name, counts and seconds, and its output if it failed."""
-    with ThreadPoolExecutor(at_a_time) as pool:
-        for future in as_completed([pool.submit(run, step) for step in steps]):
-            outcome = future.result()
-            if outcome.failed:
-                print(outcome.output.rstrip())
-            verdict = "FAILED" if outcome.failed else "ok"
-            tests = f"{outcome.passed} passed, {outcome.failed} failed" if outcome.step.pytest else ""
-            print(f"{verdict:<7}{outcome.step.name:<16}{outcome.took:6.1f} s  {tests}".rstrip(), flush=True)
-            yield outcome
+                end(process)
+                return None
+            if live:
+                print(shown.read().decode(errors="replace"), end="", flush=True)
+            return process.returncode
 
 
 def main(arguments: Sequence[str]) -> int:
     if list(arguments) not in (["check"], ["all"]):
         print(__doc__)
         return 2
-    LOGS.mkdir(parents=True, exist_ok=True)
-    outcomes = list(run_all(CHECKS, at_a_time=2))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run = Run()
+    outcomes = list(run.steps(CHECKS, at_a_time=2))
     if arguments[0] == "all":
-        outcomes += run_all(HOST_TESTS, at_a_time=1)
+        outcomes += run.steps(HOST_TESTS, at_a_time=1)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     print(f"{passed} passed, {failed} failed")

@@ -1,0 +1,88 @@
+"""The runner of all checks: a run is green only if everything was tried and passed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests import run
+
+SUITE = """
+import pytest
+
+def test_passes():
+    pass
+
+def test_fails():
+    assert {fails}
+
+@pytest.mark.skipif({skips}, reason="never")
+def test_is_skipped():
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def logs(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LOGS", tmp_path / "logs")
+
+
+def outcomes(*steps, at_a_time=2):
+    return list(run.Run().steps(steps, at_a_time))
+
+
+def python(name, text, limit=20):
+    return run.Step(name, [sys.executable, "-c", text], limit)
+
+
+def suite(folder, text):
+    path = folder / "test_it.py"
+    path.write_text(text)
+    return run.Step("suite", [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(path)], pytest=True)
+
+
+def test_a_tool_counts_as_one():
+    good, bad = sorted(outcomes(python("good", ""), python("bad", "raise SystemExit(3)")), key=lambda o: o.failed)
+    assert (good.passed, good.failed, bad.passed, bad.failed) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("fails", "skips", "expected"), [(True, False, (3, 0)), (False, False, (2, 1)), (True, True, (2, 1))]
+)
+def test_a_suite_counts_its_tests_and_a_skipped_one_has_failed(tmp_path, fails, skips, expected):
+    (outcome,) = outcomes(suite(tmp_path, SUITE.format(fails=fails, skips=skips)))
+    assert (outcome.passed, outcome.failed) == expected
+
+
+@pytest.mark.parametrize("text", ["", "raise SystemExit", "import not_there"])
+def test_a_suite_without_tests_has_failed(tmp_path, text):
+    (outcome,) = outcomes(suite(tmp_path, text))
+    assert (outcome.passed, outcome.failed) == (0, 1)
+
+
+def test_a_step_over_its_limit_is_ended_and_has_failed():
+    (outcome,) = outcomes(python("slow", "import time; time.sleep(60)", limit=1))
+    assert outcome.failed == 1
+    assert outcome.took < 15
+    assert "not done after 1 seconds" in outcome.output
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2])
+def test_what_a_failed_step_printed_is_shown_once(capsys, at_a_time):
+    outcomes(python("bad", "print('what is wrong'); raise SystemExit(1)"), at_a_time=at_a_time)
+    assert capsys.readouterr().out.count("what is wrong") == 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "line", "status"),
+    [
+        ([python("a", ""), python("b", "")], "2 passed, 0 failed", 0),
+        ([python("a", ""), python("b", "raise SystemExit(1)")], "1 passed, 1 failed", 1),
+        ([], "0 passed, 0 failed", 1),
+    ],
+)
+def test_a_run_ends_in_one_line_and_its_status(steps, line, status, monkeypatch, capsys):
+    monkeypatch.setattr(run, "CHECKS", steps)
+    assert run.main(["check"]) == status
+    assert capsys.readouterr().out.splitlines()[-1] == line

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-LOGS = ROOT / ".cache" / "tests"
+CACHE = ROOT / ".cache"
 
 # What is shipped to the audited servers, whose Python may be older than ours.
 ON_SERVERS = "plugins/modules plugins/module_utils"
@@ -117,11 +118,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 class Run:
-    """A run of steps; an end of the run (a key, a signal) ends what it started."""
+    """A run of steps, with an empty folder for what they print; an end of the run (a key, a signal) ends them."""
 
-    def __init__(self) -> None:
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
         self._processes: list[subprocess.Popen[bytes]] = []
-        LOGS.mkdir(parents=True, exist_ok=True)
 
     def steps(self, steps: Sequence[Step], at_a_time: int) -> Iterator[Outcome]:
         """Run steps and tell each as it ends: its name, seconds and counts, and what it printed if it failed."""
@@ -141,8 +142,7 @@ class Run:
                 raise
 
     def _step(self, step: Step, live: bool) -> Outcome:
-        log, junit = LOGS / f"{step.name}.log", LOGS / f"{step.name}.xml"
-        junit.unlink(missing_ok=True)
+        log, junit = self._logs / f"{step.name}.log", self._logs / f"{step.name}.xml"
         command = [*step.command, f"--junitxml={junit}"] if step.pytest else step.command
         started = time.monotonic()
         status = self._execute(command, log, step.limit, live)
@@ -183,10 +183,12 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run = Run()
-    outcomes = list(run.steps(CHECKS, at_a_time=2))
-    if arguments[0] == "all":
-        outcomes += run.steps(HOST_TESTS, at_a_time=1)
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tests-", dir=CACHE) as logs:
+        run = Run(Path(logs))
+        outcomes = list(run.steps(CHECKS, at_a_time=2))
+        if arguments[0] == "all":
+            outcomes += run.steps(HOST_TESTS, at_a_time=1)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     print(f"{passed} passed, {failed} failed")
@@ -194,4 +196,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("error: ended before all was tried")

@@ -1,10 +1,11 @@
-"""Run `ansible-test sanity` on a copy of the tree.
+"""Run `ansible-test sanity` on a copy of the collection.
 
 It needs a copy, for ansible-test wants the path ansible_collections/<namespace>/<name> without symbolic links.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -19,20 +20,24 @@ COPY = HOME / "ansible_collections" / "privacy" / "hosting"
 GET_PIP = HOME / ".ansible" / "test" / "cache" / "get_pip_24_2.py"
 GET_PIP_TEXT = "import ensurepip\nensurepip.bootstrap()\n"
 
+# Its rules are for Ansible content; the programs that build and test ours follow those of ruff.
+PROGRAMS = {".ci", "lab", "molecule", "tests", "tools"}
 
-def tracked_files() -> list[Path]:
-    """The files that git knows, or would know: nothing that .gitignore names."""
+
+def content() -> list[Path]:
+    """The files of the collection that git knows, or would know: nothing that .gitignore names."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout
-    return sorted({Path(name) for name in listing.split("\0") if name and (ROOT / name).is_file()})
+    names = {Path(name) for name in listing.split("\0") if name and (ROOT / name).is_file()}
+    return sorted(name for name in names if name.parts[0] not in PROGRAMS)
 
 
 def copy_tree() -> None:
     """Make the copy anew."""
     shutil.rmtree(COPY, ignore_errors=True)
-    for name in tracked_files():
+    for name in content():
         target = COPY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
@@ -42,13 +47,15 @@ def copy_tree() -> None:
 
 def complaints(output: str) -> str:
     """What ansible-test found, without what pip said meanwhile."""
-    return "\n".join(line for line in output.splitlines() if line.startswith(("ERROR", "FATAL", "WARNING")))
+    return "\n".join(line for line in output.splitlines() if line.startswith(("ERROR", "FATAL")))
 
 
 def main() -> int:
-    copy_tree()
     GET_PIP.parent.mkdir(parents=True, exist_ok=True)
     GET_PIP.write_text(GET_PIP_TEXT)
+    lock = (HOME / "lock").open("w")  # held until the end: one copy, one run
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    copy_tree()
     ansible_test = Path(sys.executable).parent / "ansible-test"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}

@@ -23,13 +23,14 @@ def test_is_skipped():
 """
 
 
-@pytest.fixture(autouse=True)
-def logs(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "LOGS", tmp_path / "logs")
+@pytest.fixture
+def outcomes(tmp_path_factory):
+    """Run steps, and return what each came to."""
 
+    def of(*steps, at_a_time=2):
+        return list(run.Run(tmp_path_factory.mktemp("logs")).steps(steps, at_a_time))
 
-def outcomes(*steps, at_a_time=2):
-    return list(run.Run().steps(steps, at_a_time))
+    return of
 
 
 def python(name, text, limit=20):
@@ -42,7 +43,7 @@ def suite(folder, text):
     return run.Step("suite", [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(path)], pytest=True)
 
 
-def test_a_tool_counts_as_one():
+def test_a_tool_counts_as_one(outcomes):
     good, bad = sorted(outcomes(python("good", ""), python("bad", "raise SystemExit(3)")), key=lambda o: o.failed)
     assert (good.passed, good.failed, bad.passed, bad.failed) == (1, 0, 0, 1)
 
@@ -50,18 +51,18 @@ def test_a_tool_counts_as_one():
 @pytest.mark.parametrize(
     ("fails", "skips", "expected"), [(True, False, (3, 0)), (False, False, (2, 1)), (True, True, (2, 1))]
 )
-def test_a_suite_counts_its_tests_and_a_skipped_one_has_failed(tmp_path, fails, skips, expected):
+def test_a_suite_counts_its_tests_and_a_skipped_one_has_failed(outcomes, tmp_path, fails, skips, expected):
     (outcome,) = outcomes(suite(tmp_path, SUITE.format(fails=fails, skips=skips)))
     assert (outcome.passed, outcome.failed) == expected
 
 
 @pytest.mark.parametrize("text", ["", "raise SystemExit", "import not_there"])
-def test_a_suite_without_tests_has_failed(tmp_path, text):
+def test_a_suite_without_tests_has_failed(outcomes, tmp_path, text):
     (outcome,) = outcomes(suite(tmp_path, text))
     assert (outcome.passed, outcome.failed) == (0, 1)
 
 
-def test_a_step_over_its_limit_is_ended_and_has_failed():
+def test_a_step_over_its_limit_is_ended_and_has_failed(outcomes):
     (outcome,) = outcomes(python("slow", "import time; time.sleep(60)", limit=1))
     assert outcome.failed == 1
     assert outcome.took < 15
@@ -69,7 +70,7 @@ def test_a_step_over_its_limit_is_ended_and_has_failed():
 
 
 @pytest.mark.parametrize("at_a_time", [1, 2])
-def test_what_a_failed_step_printed_is_shown_once(capsys, at_a_time):
+def test_what_a_failed_step_printed_is_shown_once(outcomes, capsys, at_a_time):
     outcomes(python("bad", "print('what is wrong'); raise SystemExit(1)"), at_a_time=at_a_time)
     assert capsys.readouterr().out.count("what is wrong") == 1
 

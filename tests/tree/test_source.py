@@ -11,28 +11,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COLLECTION = "ansible_collections.privacy.hosting"
+COLLECTION = "ansible_collections.privacy.hosting.plugins"
 LICENCE = [
     "# Copyright (c) 2026 the privacy.hosting authors",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
     "# SPDX-License-Identifier: GPL-3.0-or-later",
 ]
 
-# What each layer may import of the collection; layers look downwards only. A file's layer is the longest prefix.
-UTILS, PLUGIN_UTILS = "plugins.module_utils.", "plugins.plugin_utils."
-VALUES = (f"{UTILS}_option", f"{UTILS}_finding")
-LAYERS = {
-    f"{UTILS}_option": (),
-    f"{UTILS}_finding": (f"{UTILS}_option",),
-    f"{UTILS}_host": VALUES,
-    f"{UTILS}_services": (f"{UTILS}_services", f"{UTILS}_host", *VALUES),
-    f"{UTILS}_measure": (f"{UTILS}_services", f"{UTILS}_host", *VALUES),
-    f"{UTILS}_measures": (UTILS,),
-    "plugins.modules": (UTILS,),
-    f"{PLUGIN_UTILS}_statement": (UTILS, f"{PLUGIN_UTILS}_statement"),
-    f"{PLUGIN_UTILS}_verdict": (*VALUES, f"{PLUGIN_UTILS}_statement", f"{PLUGIN_UTILS}_verdict"),
-    f"{PLUGIN_UTILS}_report": (*VALUES, PLUGIN_UTILS),
-}
+# The layers, lowest first: each may import of itself and of those before it.
+LAYERS = [
+    "module_utils._option",
+    "module_utils._finding",
+    "module_utils._host",
+    "module_utils._change",
+    "module_utils._services",
+    "module_utils._measure",
+    "module_utils._measures",
+    "modules",
+    "plugin_utils._register",
+    "plugin_utils._statement",
+    "plugin_utils._verdict",
+    "plugin_utils._report",
+    "filter",
+    "action",
+    "inventory",
+]
 
 
 def tracked() -> list[Path]:
@@ -54,36 +57,39 @@ PLUGINS = [path for path in PYTHON if name(path).startswith("plugins/")]
 ON_SERVERS = [path for path in PLUGINS if name(path).startswith(("plugins/modules/", "plugins/module_utils/"))]
 
 
-def module(path: Path) -> str:
-    """The dotted name of a file below the collection's root."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def module(path: Path) -> list[str]:
+    """The dotted name of a plugin file below plugins/, as a list."""
+    parts = path.relative_to(ROOT / "plugins").with_suffix("").parts
+    return list(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, anywhere in it, with relative ones made absolute."""
-    package = module(path).split(".") if path.name == "__init__.py" else module(path).split(".")[:-1]
+    """The names that a file imports, anywhere in it, with relative ones made absolute."""
+    package = [*COLLECTION.split("."), *module(path)]
+    if path.name != "__init__.py":
+        package.pop()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = [COLLECTION, *package[: len(package) - node.level + 1]] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
+            base += [node.module] if node.module else []
+            yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
 def own_imports(path: Path) -> list[str]:
-    """Those of its imports that are of this collection, named from the collection's root."""
-    return [found.removeprefix(f"{COLLECTION}.") for found in imports(path) if found.startswith(f"{COLLECTION}.")]
+    """Those of its imports that are of this collection, named from plugins/ on."""
+    return [found.removeprefix(f"{COLLECTION}.") for found in imports(path) if within(found, COLLECTION)]
 
 
 def within(dotted: str, prefix: str) -> bool:
-    return dotted == prefix or dotted.startswith(prefix if prefix.endswith(".") else f"{prefix}.")
+    return f"{dotted}.".startswith(f"{prefix}.")
 
 
-def layer(path: Path) -> str | None:
-    prefixes = [prefix for prefix in LAYERS if within(module(path), prefix)]
-    return max(prefixes, key=len, default=None)
+def layer(dotted: str) -> int:
+    """The place of a module in the list of layers; it must have one."""
+    (place,) = (place for place, prefix in enumerate(LAYERS) if within(dotted, prefix))
+    return place
 
 
 def test_the_source_is_found():
@@ -104,16 +110,15 @@ def test_annotations_are_not_evaluated(path):
     assert not code or "from __future__ import annotations" in path.read_text()
 
 
-@pytest.mark.parametrize("path", [path for path in PLUGINS if layer(path)], ids=name)
+@pytest.mark.parametrize("path", PLUGINS, ids=name)
 def test_layers_look_downwards_only(path):
-    allowed = LAYERS[layer(path) or ""]
-    upwards = [found for found in own_imports(path) if not any(within(found, prefix) for prefix in allowed)]
-    assert not upwards, f"{name(path)} may import {', '.join(allowed) or 'nothing of the collection'}"
+    own = layer(".".join(module(path)))
+    assert [found for found in own_imports(path) if layer(found) > own] == []
 
 
 @pytest.mark.parametrize("path", ON_SERVERS, ids=name)
 def test_servers_need_the_standard_library_only(path):
-    known = (*sys.stdlib_module_names, "ansible.module_utils", f"{COLLECTION}.plugins.module_utils")
+    known = (*sys.stdlib_module_names, "ansible.module_utils", f"{COLLECTION}.module_utils")
     foreign = [found for found in imports(path) if not any(within(found, prefix) for prefix in known)]
     assert not foreign
 

@@ -53,11 +53,18 @@ class Period:
 
     def before(self, moment: dt.datetime) -> dt.datetime:
         """The moment that lies this period before another."""
-        month = moment.year * 12 + moment.month - 1 - (self.years * 12 + self.months)
+        return self._from(moment, -1)
+
+    def after(self, moment: dt.datetime) -> dt.datetime:
+        """The moment that lies this period after another."""
+        return self._from(moment, 1)
+
+    def _from(self, moment: dt.datetime, sign: int) -> dt.datetime:
+        month = moment.year * 12 + moment.month - 1 + sign * (self.years * 12 + self.months)
         year, month = divmod(month, 12)
         day = min(moment.day, calendar.monthrange(year, month + 1)[1])
         moved = moment.replace(year=year, month=month + 1, day=day)
-        return moved - dt.timedelta(weeks=self.weeks, days=self.days, hours=self.hours)
+        return moved + sign * dt.timedelta(weeks=self.weeks, days=self.days, hours=self.hours)
 
     @property
     def max_days(self) -> int:

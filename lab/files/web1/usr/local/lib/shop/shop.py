@@ -1,0 +1,39 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small shop: answers every request and writes each one down, so that a test can prove what never reached it."""
+
+from __future__ import annotations
+
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+REQUESTS = os.path.join(os.environ.get("STATE_DIRECTORY", "."), "requests")
+
+
+class Shop(BaseHTTPRequestHandler):
+    """Says hello; any method, any path."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        with open(REQUESTS, "a", encoding="utf-8") as requests:
+            requests.write(f"{self.command} {self.path}\n")
+        page = b"<!doctype html><title>Shop</title><h1>Welcome to the shop</h1>\n"
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(page)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_TRACE = answer
+
+    def log_message(self, *_):
+        """Keep visitors out of the journal: nginx writes the log."""
+
+
+if __name__ == "__main__":
+    open(REQUESTS, "a", encoding="utf-8").close()
+    ThreadingHTTPServer(("127.0.0.1", 8000), Shop).serve_forever()

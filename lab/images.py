@@ -1,0 +1,125 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's images: one base per Debian release, and one per kind of server derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from lab import machine
+from lab.machine import LabError, say
+
+MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
+BASE = "base"
+
+# What cloud-init makes of a new server at OVH: one login account with sudo and no password of its own.
+_MAKE_ACCOUNT = (
+    "useradd --create-home --shell /bin/bash --groups adm,sudo debian",
+    "echo 'debian ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/90-cloud-init-users",
+    "chmod 0440 /etc/sudoers.d/90-cloud-init-users",
+    "install -d -o debian -g debian -m 0700 /home/debian/.ssh",
+    "echo 'uninitialized' > /etc/machine-id",
+)
+
+
+def reference(release: str, image: str, recipes: dict[str, Any]) -> str:
+    """Name and tag of an image; the tag changes with what goes into it."""
+    ingredients = [MIRROR, release, recipes[BASE], _MAKE_ACCOUNT, recipes[image]]
+    digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
+    return f"localhost/privacy-hosting-lab/{release}-{image}:{digest}"
+
+
+def build(release: str, wanted: Sequence[str], recipes: dict[str, Any]) -> None:
+    """Build those of the images `wanted` that are missing, the base first, the others side by side."""
+    with machine.locked(f"images-{release}"):
+        missing = [image for image in (BASE, *sorted(set(wanted) - {BASE})) if not _exists(release, image, recipes)]
+        if BASE in missing:
+            _build_base(release, recipes)
+        with ThreadPoolExecutor() as pool:
+            derived = [image for image in missing if image != BASE]
+            list(pool.map(lambda image: _build_derived(release, image, recipes), derived))
+
+
+def _exists(release: str, image: str, recipes: dict[str, Any]) -> bool:
+    name = reference(release, image, recipes)
+    return subprocess.run(machine.podman_command("image", "exists", name), check=False).returncode == 0
+
+
+def _package_cache(release: str, image: str) -> Path:
+    """Where an image's downloaded packages are kept; one folder each, because apt locks it."""
+    cache = machine.STATE / "apt" / f"{release}-{image}"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def _build_base(release: str, recipes: dict[str, Any]) -> None:
+    """Bootstrap a Debian straight into podman; downloaded packages are kept for the next time."""
+    say(f"image {release}-{BASE}: installing Debian (about half a minute)")
+    kept = shlex.quote(str(_package_cache(release, BASE)))
+    bootstrap = [
+        "mmdebstrap",
+        "--mode=root",
+        "--quiet",
+        "--variant=apt",
+        f"--include={','.join(recipes[BASE]['packages'])}",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        "--skip=download/empty,essential/unlink,cleanup/apt/lists",
+        '--setup-hook=mkdir -p "$1/var/cache/apt/archives"',
+        f"--setup-hook=sync-in {kept} /var/cache/apt/archives",
+        f"--customize-hook=sync-out /var/cache/apt/archives {kept}",
+        *(f'--customize-hook=chroot "$1" sh -c {shlex.quote(step)}' for step in _MAKE_ACCOUNT),
+        release,
+        "-",
+        MIRROR,
+    ]
+    importing = machine.podman_command("import", "--quiet", "-", reference(release, BASE, recipes))
+    with tempfile.TemporaryFile() as complaints:
+        with subprocess.Popen(bootstrap, stdout=subprocess.PIPE, stderr=complaints) as source:
+            imported = subprocess.run(importing, stdin=source.stdout, capture_output=True, text=True, check=False)
+        complaints.seek(0)
+        lines = complaints.read().decode(errors="replace").strip().splitlines() or ["no message"]
+    if source.returncode != 0:
+        # An image of half a Debian would be worse than none.
+        subprocess.run(machine.podman_command("rmi", reference(release, BASE, recipes)), capture_output=True, check=False)
+        reasons = [line for line in lines if line.startswith("E:")] or lines
+        raise LabError(f"mmdebstrap could not install {release} from {MIRROR}: {reasons[0]}")
+    if imported.returncode != 0:
+        raise LabError(f"podman could not import the base image: {imported.stderr.strip()}")
+    say(f"image {release}-{BASE}: built")
+
+
+def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:
+    recipe = recipes[image]
+    say(f"image {release}-{image}: installing {' '.join(recipe['packages'])}")
+    container = f"build-{release}-{image}"
+    install = [
+        "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "
+        "-o APT::Keep-Downloaded-Packages=true -o APT::Sandbox::User=root -o DPkg::Options::=--force-unsafe-io "
+        + " ".join(map(shlex.quote, recipe["packages"])),
+        *recipe.get("then", []),
+    ]
+    machine.podman("rm", "--force", "--ignore", container)
+    machine.podman(
+        "run",
+        f"--name={container}",
+        "--network=host",
+        f"--volume={machine.INSIDE}/apt/{_package_cache(release, image).name}:/var/cache/apt/archives",
+        reference(release, BASE, recipes),
+        "sh",
+        "-ec",
+        "\n".join(install),
+    )
+    machine.podman("commit", "--quiet", container, reference(release, image, recipes))
+    machine.podman("rm", container)
+    say(f"image {release}-{image}: built")

@@ -1,0 +1,248 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine beneath the lab: its packages, one private mount namespace, and podman inside it.
+
+Everything the lab makes lies below `.lab/`. Podman's storage, networks and mounts live in a mount namespace of
+their own, in which `.lab/` is bound to /mnt (a short path: sockets allow 107 characters) and, where the machine
+still has cgroup v1, a pure cgroup2 tree is mounted. The namespace exists as long as one process holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STATE = REPOSITORY / ".lab"
+INSIDE = Path("/mnt")  # where the namespace sees STATE
+KEEPER = "privacy-hosting-lab-keeper"
+MAX_OPEN_FILES = 10000
+MAX_PROCESSES = 16000
+
+_PREPARE_NAMESPACE = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" /mnt
+mount -t tmpfs -o mode=0711 tmpfs /mnt/run
+mkdir /mnt/run/netns
+# Podman keeps a few things at fixed places below /run and /var/lib: here they are its own, and empty.
+resolver=$(readlink -f /etc/resolv.conf)
+cp "$resolver" /mnt/run/resolv.conf
+mount -t tmpfs -o mode=0755 tmpfs /run
+mount -t tmpfs -o mode=0755 tmpfs /var/lib
+[ -e "$resolver" ] || install -D -m 0644 /mnt/run/resolv.conf "$resolver"
+if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
+    umount -R /sys/fs/cgroup
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+fi
+touch /mnt/run/ready
+exec -a "$2" sleep infinity
+"""
+
+_CONTAINERS_CONF = """[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+pids_limit = 0
+[engine]
+runtime = "{runtime}"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+tmp_dir = "/mnt/run/libpod"
+[network]
+network_backend = "netavark"
+network_config_dir = "/mnt/storage/networks"
+"""
+
+
+class LabError(Exception):
+    """One line that says what is wrong and what would be right."""
+
+
+_STARTED = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a progress line with the seconds since the command began."""
+    print(f"[{time.monotonic() - _STARTED:6.1f} s] {text}", flush=True)
+
+
+def run(command: Sequence[str], *, stdin: bytes | None = None, limit: float = 900) -> str:
+    """Run a command and return its output; a failure becomes one LabError with its last line of complaint.
+
+    `limit` is in seconds.
+    """
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"no answer within {limit:.0f} s from: {' '.join(command)[:200]}") from None
+    if done.returncode != 0:
+        complaint = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["no message"]
+        raise LabError(f"{' '.join(command)[:200]}: {complaint[-1]} (exit code {done.returncode})")
+    return done.stdout.decode(errors="replace")
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock `name` among all lab commands of this clone."""
+    STATE.mkdir(mode=0o711, exist_ok=True)
+    with (STATE / f"{name}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+# --- packages ---------------------------------------------------------------------------------------------------
+
+
+def required_packages() -> list[str]:
+    """Debian packages that the lab needs on this machine."""
+    lines = (REPOSITORY / "lab" / "packages.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def missing_packages() -> list[str]:
+    """Those of `required_packages` that are not installed."""
+    if not shutil.which("dpkg-query"):
+        raise LabError("the lab runs on Debian 12 or 13: there is no dpkg-query on this machine")
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *required_packages()]
+    listed = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    installed = {line.split()[0] for line in listed.splitlines() if line.endswith(" installed")}
+    return [package for package in required_packages() if package not in installed]
+
+
+def install_packages() -> None:
+    """Install what is missing, after naming it; needs root."""
+    missing = missing_packages()
+    if os.geteuid() != 0:
+        needs = f" and these packages: {' '.join(missing)}" if missing else ""
+        raise LabError(f"the lab needs root{needs}; run it as root or with sudo")
+    if not missing:
+        return
+    say(f"installing Debian packages: {' '.join(missing)}")
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *missing]):
+        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            complaint = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
+            raise LabError(f"apt-get {command[0]} failed: {complaint}")
+    say("packages installed")
+
+
+# --- the namespace ----------------------------------------------------------------------------------------------
+
+
+def _namespace_processes() -> list[int]:
+    """Processes that see STATE at /mnt: the keeper first, then container monitors that outlived it."""
+    try:
+        wanted = STATE.stat()
+    except FileNotFoundError:
+        return []
+    found: list[tuple[bool, int]] = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            seen = os.stat(process / "root" / INSIDE.relative_to("/"))
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino):
+            found.append((words[0].decode(errors="replace") != KEEPER, int(process.name)))
+    return [pid for _, pid in sorted(found)]
+
+
+def _write_containers_conf() -> None:
+    runtime = "runc" if shutil.which("runc") else "crun"
+    text = _CONTAINERS_CONF.format(
+        files=min(MAX_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+        processes=min(MAX_PROCESSES, resource.getrlimit(resource.RLIMIT_NPROC)[1]),
+        runtime=runtime,
+    )
+    (STATE / "containers.conf").write_text(text)
+
+
+def _start_keeper() -> int:
+    for directory in (STATE, STATE / "run", STATE / "storage"):
+        directory.mkdir(mode=0o711, exist_ok=True)
+    _write_containers_conf()
+    command = ["unshare", "--mount", "bash", "-c", _PREPARE_NAMESPACE, KEEPER, str(STATE), KEEPER]
+    quiet = subprocess.DEVNULL
+    with (STATE / "keeper.log").open("w") as log:
+        keeper = subprocess.Popen(
+            command, stdin=quiet, stdout=log, stderr=log, start_new_session=True, cwd="/", close_fds=True
+        )
+    for _ in range(100):
+        if Path(f"/proc/{keeper.pid}/root/mnt/run/ready").exists():
+            return keeper.pid
+        if keeper.poll() is not None:
+            break
+        time.sleep(0.05)
+    complaint = (STATE / "keeper.log").read_text().strip().splitlines() or ["no message"]
+    raise LabError(f"could not make the lab's mount namespace: {complaint[-1]}")
+
+
+_namespace: int | None = None
+
+
+def namespace() -> int:
+    """Id of a process in the lab's mount namespace; makes the namespace when there is none."""
+    global _namespace
+    if _namespace is None:
+        with locked("keeper"):
+            processes = _namespace_processes()
+            _namespace = processes[0] if processes else _start_keeper()
+    return _namespace
+
+
+def has_namespace() -> bool:
+    """Whether the lab's mount namespace exists now."""
+    return bool(_namespace_processes())
+
+
+def end_namespace() -> None:
+    """End the keeper, and with it all mounts of the lab. Containers must be gone before."""
+    global _namespace
+    for pid in _namespace_processes():
+        os.kill(pid, 9)
+    for _ in range(100):
+        if not _namespace_processes():
+            break
+        time.sleep(0.05)
+    _namespace = None
+
+
+def inside(command: Sequence[str], *, stdin: bytes | None = None, limit: float = 900) -> str:
+    """Run a command as root in the lab's mount namespace and return its output."""
+    return run(enter(command), stdin=stdin, limit=limit)
+
+
+def enter(command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` in the lab's mount namespace."""
+    return ["nsenter", f"--mount=/proc/{namespace()}/ns/mnt", "--wdns=/", "--", *command]
+
+
+PODMAN = (
+    "env",
+    f"CONTAINERS_CONF={INSIDE}/containers.conf",
+    "podman",
+    f"--root={INSIDE}/storage/root",
+    f"--runroot={INSIDE}/run/containers",
+    "--storage-driver=overlay",
+    "--cgroup-manager=cgroupfs",
+)
+
+
+def podman(*arguments: str, stdin: bytes | None = None, limit: float = 900) -> str:
+    """Run podman on the lab's own storage and return its output."""
+    return inside([*PODMAN, *arguments], stdin=stdin, limit=limit)
+
+
+def podman_command(*arguments: str) -> list[str]:
+    """The command line of such a podman call, for callers that need its own input and output."""
+    return enter([*PODMAN, *arguments])

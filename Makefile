@@ -9,18 +9,18 @@ export XDG_CACHE_HOME := $(CURDIR)/.cache
 LAB_PACKAGES := python3-venv $(shell sed '/^#/d' lab/packages.txt)
 TEST_PACKAGES := $(LAB_PACKAGES) chromium git lynis
 
-.PHONY: help demo test check venv generate mutate bench clean
+.PHONY: help demo test check venv generate mutate bench clean root
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
 
-demo:  ## show the whole way on a throwaway fleet: audit, harden, audit again (root)
+demo: root  ## show the whole way on a throwaway fleet: audit, harden, audit again (root)
 	@tools/debian-packages "the demo" $(LAB_PACKAGES)
 	@tools/venv run
 	@lab/lab demo
 
-test:  ## do all that CI does (root)
+test: root  ## do all that CI does (root)
 	@tools/debian-packages "the tests" $(TEST_PACKAGES)
 	@tools/venv dev
 	@.venv/bin/python tests/run.py all
@@ -36,12 +36,12 @@ generate:  ## write the files that are generated from the option tables
 	@tools/venv dev
 	@.venv/bin/python tools/generate.py
 
-mutate:  ## stub every check to "pass" and see the tests fail (root)
+mutate: root  ## stub every check to "pass" and see the tests fail (root)
 	@tools/debian-packages "the tests" $(TEST_PACKAGES)
 	@tools/venv dev
 	@.venv/bin/python tests/mutate.py
 
-bench:  ## measure the audit and the report, into reports/bench.json (root)
+bench: root  ## measure the audit and the report, into reports/bench.json (root)
 	@tools/debian-packages "the tests" $(TEST_PACKAGES)
 	@tools/venv dev
 	@.venv/bin/python tests/bench/bench.py
@@ -50,3 +50,6 @@ clean:  ## end the lab and remove all that was made here, but the Debian package
 	@[ ! -d .lab ] || lab/lab clean
 	@rm -rf .ansible .cache .collections .lab .venv reports
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "error: the lab's hosts are containers that only root can make; as root, run: make $(MAKECMDGOALS)" >&2; exit 1; }

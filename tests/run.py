@@ -28,8 +28,16 @@ CACHE = ROOT / ".cache"
 # What is shipped to the audited servers, whose Python may be older than ours.
 ON_SERVERS = "plugins/modules plugins/module_utils"
 
-# The checkers call each other by name, and write to a file.
-ENVIRONMENT = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+# The checkers call each other by name, print to a file, and leave files in the home directory; git is to answer
+# also where the clone is another user's.
+ENVIRONMENT = os.environ | {
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "NO_COLOR": "1",
+    "HOME": str(CACHE / "home"),
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": str(ROOT),
+}
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    CACHE.mkdir(exist_ok=True)
+    (CACHE / "home").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tests-", dir=CACHE) as logs:
         run = Run(Path(logs))
         outcomes = list(run.steps(CHECKS, at_a_time=2))

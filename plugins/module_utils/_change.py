@@ -32,9 +32,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
-from ._host import Result
+from ._host import Result, Unseen
 
 UNDO = "/var/lib/privacy-hosting/undo"
 
@@ -396,7 +396,7 @@ class Transaction:
 
     def _move_in(self, partial: str) -> str:
         if any(other > self.run for other in runs(self.root)):  # a time from a cache of facts
-            self.run = dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self.run = now()
         directory = os.path.join(self.root, self.run)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         last = max((int(name[:2]) for name in os.listdir(directory)), default=0)
@@ -477,6 +477,37 @@ class Transaction:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+# -- modules that change hosts ----------------------------------------------------------------------------------
+
+CHANGE_SPEC: dict[str, Any] = {"run": {"type": "str"}}
+
+
+def change_host(module: Any, name: str, fill: Callable[[Transaction, dict[str, Any]], dict[str, Any]]) -> NoReturn:
+    """Run a module (an AnsibleModule) that makes one transaction.
+
+    fill plans the transaction from the module's options, and returns what the module returns besides. It may raise
+    ChangeError or Unseen.
+    """
+    if os.geteuid() != 0:
+        module.fail_json(msg=f"{name} needs root rights on the host: log in as root, or give --become")
+    try:
+        transaction = Transaction(module.params["run"] or now(), name, module.check_mode)
+        if transaction.recovered:
+            verb = "will be" if module.check_mode else "was"
+            module.warn(f"an earlier run was cut off; its half {verb} put back: {', '.join(transaction.recovered)}")
+        more = fill(transaction, module.params)
+        result = {"changes": transaction.changes, "diff": transaction.diff(), **more}
+        module.exit_json(changed=transaction.commit(), run=transaction.run, **result)
+    except (ChangeError, Unseen) as error:
+        module.fail_json(msg=str(error))
+    raise AssertionError("a module ends by exit_json or fail_json")
+
+
+def now() -> str:
+    """The name of a run that begins now."""
+    return dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # -- putting back ---------------------------------------------------------------------------------------------

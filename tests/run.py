@@ -82,6 +82,7 @@ CHECKS = [
 HOST_TESTS = [
     suite("lab", "tests/lab", limit=3600),
     tool("mutate", "python tests/mutate.py", limit=1800),
+    suite("newest-core", "tests/controller", limit=600),
 ]
 
 

@@ -1,0 +1,182 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every web server has, whichever program serves: virtual hosts, the places in them, the logs in effect there.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._finding import Layer
+
+# what a log can hold of a request, as promises name it
+FIELDS = ("domain", "path", "user_agent", "client_ip", "time", "method", "status", "referer")
+# what a log may hold beside them, and some promises exclude
+QUERY = "query_string"
+
+FILE, SYSLOG, PIPE, STREAM, OFF = "file", "syslog", "pipe", "stream", "off"
+ACCESS, ERROR_LOG, STATISTICS = "access", "error", "statistics"
+
+
+@dataclass(frozen=True)
+class Directive:
+    """One directive as it stands in a file.
+
+    args: its words, quotes and escapes resolved; file: path; line: from 1; start, end: offsets in characters of
+    Host.read(file), from the first of its name to behind its ';', '}' or last word.
+    block: the directives in its braces (or between its tags), None where it has none; inside: the offset behind the
+    opening brace or tag, 0 where it has none.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    file: str
+    line: int
+    start: int
+    end: int
+    block: tuple[Directive, ...] | None = None
+    inside: int = 0
+
+    @property
+    def source(self) -> str:
+        """Where it stands: file:line."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An address and port that a virtual host answers on.
+
+    address: '0.0.0.0', '::', an address, or 'unix:/path' (port 0); default: it answers here for names that no other
+    virtual host has; proxy_protocol: each connection begins with a PROXY line.
+    """
+
+    address: str
+    port: int
+    tls: bool = False
+    default: bool = False
+    proxy_protocol: bool = False
+
+
+@dataclass(frozen=True)
+class AccessLog:
+    """A log that takes effect at a place.
+
+    kind: FILE, SYSLOG, PIPE (path: the file that the program behind it writes, '' if unknown), STREAM (the service's
+    own output, as a rule the journal) or OFF (nothing is logged; path is '/dev/null' where it was thrown away).
+    path: may hold the server's own variables ('$host') or dates ('%Y'), see ``pattern``.
+    fields: what it surely holds (members of FIELDS, and QUERY); unclear: what cannot be told from the configuration.
+    host_names: 'asked' (the name that the visitor asked for), 'own' (the virtual host's first name), or ''.
+    condition: as written, '' if every request is logged; flush_s: the longest time that a line may wait.
+    pattern: a shell pattern that matches all files it writes (the path itself where it is a plain one).
+    """
+
+    kind: str
+    path: str
+    format_name: str
+    format_text: str
+    fields: frozenset[str]
+    directive: Directive
+    unclear: frozenset[str] = frozenset()
+    host_names: str = ""
+    condition: str = ""
+    always: bool | None = True
+    flush_s: float = 0.0
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere that a request can end up in, and the logs that then take effect, inherited or not.
+
+    context: 'server', 'location /x', 'location /x > if (…)'; source: file:line of the place itself.
+    visited: whether a visitor can be answered here (not: a status page for the host itself).
+    """
+
+    context: str
+    logs: tuple[AccessLog, ...]
+    source: str
+    visited: bool = True
+
+
+@dataclass(frozen=True)
+class ErrorLog:
+    """An error log that takes effect; its lines hold visitors' addresses. kind and path as for AccessLog."""
+
+    kind: str
+    path: str
+    directive: Directive | None
+
+
+@dataclass(frozen=True)
+class VirtualHost:
+    """One virtual host of a server. names: as configured, wildcards and expressions included; may be none.
+
+    trusts: networks whose word about the visitor's address is believed, as configured; claims: the header or protocol
+    that they say it with, '' if nobody is believed.
+    directive: the block that makes it (None: the server's own defaults).
+    """
+
+    server: str
+    names: tuple[str, ...]
+    listens: tuple[Listen, ...]
+    places: tuple[Place, ...]
+    error_logs: tuple[ErrorLog, ...]
+    source: str
+    trusts: tuple[str, ...] = ()
+    claims: str = ""
+    directive: Directive | None = None
+
+    @property
+    def label(self) -> str:
+        """What a report calls it: its first name, else where it listens."""
+        for name in self.names:
+            if name not in ("", "_"):
+                return name
+        listen = self.listens[0] if self.listens else None
+        where = f"{listen.address}:{listen.port}" if listen else "no port"
+        return f"default of {where}"
+
+    @property
+    def logs(self) -> tuple[AccessLog, ...]:
+        """Every log that takes effect somewhere in it, each once."""
+        return tuple(dict.fromkeys(log for place in self.places for log in place.logs))
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """A file that holds visitors' addresses, as configured. Several sites may write to one.
+
+    path: a shell pattern where the file's name holds a variable or a date, else the path; kind: ACCESS, ERROR_LOG or
+    STATISTICS; server: 'nginx' or 'apache'; sites: labels of the virtual hosts; source: file:line of the directive.
+    """
+
+    path: str
+    kind: str
+    server: str
+    sites: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class WebServer:
+    """One web server: a running master process, or a service that would start at boot.
+
+    name: 'nginx' or 'apache'; pid: of the master, 0 if it does not run; starts_at_boot: None if that is unknown.
+    running: whether what it loaded is what the files say; problems: what could not be seen or judged, one line each.
+    files: every configuration file read; config: its directives; other_logs: files beside the virtual hosts' own.
+    """
+
+    name: str
+    pid: int
+    running: Layer
+    problems: tuple[str, ...]
+    vhosts: tuple[VirtualHost, ...]
+    files: tuple[str, ...] = ()
+    config: tuple[Directive, ...] = ()
+    other_logs: tuple[LogFile, ...] = ()
+    starts_at_boot: bool | None = None

@@ -9,10 +9,10 @@ import io
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -56,7 +56,7 @@ def newest_core(folder):
         check=True, capture_output=True, text=True,
     )
     for wheel in wheels.iterdir():
-        zipfile.ZipFile(wheel).extractall(folder / "core")
+        shutil.unpack_archive(wheel, folder / "core", "zip")
     return folder / "core"
 
 

@@ -20,6 +20,7 @@ LICENCE = [
 
 # The layers, lowest first: each may import of itself and of those before it.
 LAYERS = [
+    "doc_fragments",
     "module_utils._option",
     "module_utils._finding",
     "module_utils._host",

@@ -1,0 +1,137 @@
+"""Cases as data: faults that must be found, and honest hosts that must be found honest.
+
+A file below tests/sabotage or tests/honest belongs to one measure. Several cases share a round: each host is put
+back, all scripts of the round run, and one audit looks at what they left. Two cases of one measure never share a host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TESTS = Path(__file__).resolve().parents[1]
+STATUS = {"broken": "fail", "unproven": "error", "kept": "pass", "not_applicable": "not_applicable"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The finding that a report must hold: which check made it, and what its source and observed text must match."""
+
+    check: str
+    status: str
+    source: str = ""
+    observed: str = ""
+    subject: str = ""
+
+    def fits(self, finding: Mapping[str, Any]) -> bool:
+        """Whether a finding is that evidence."""
+        return (
+            finding["check"] == self.check
+            and finding["status"] == self.status
+            and all(re.search(getattr(self, part), finding[part]) for part in ("source", "observed", "subject"))
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way a host can be. promises: the verdict that each named promise must get on that host."""
+
+    measure: str
+    name: str
+    host: str
+    script: str
+    promises: Mapping[str, str]
+    evidence: tuple[Evidence, ...]
+    also: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.measure}: {self.name}"
+
+    def complaints(self, record: Mapping[str, Any]) -> list[str]:
+        """What a host's record says otherwise than this case wants; nothing where all is as it must be."""
+        rows = {row["id"]: row for row in record["promises"]}
+        wrong = [
+            f"{name} is {rows[name]['verdict']}, not {wanted}: {self._told(rows[name])}"
+            for name, wanted in self.promises.items()
+            if rows[name]["verdict"] != wanted
+        ]
+        for evidence in self.evidence:
+            found = [f for name in self.promises for f in rows[name]["findings"] if f["measure"] == self.measure]
+            if not any(evidence.fits(finding) for finding in found):
+                wrong.append(f"no finding is {evidence}: {[_short(f) for f in found if f['check'] == evidence.check]}")
+        return wrong
+
+    @staticmethod
+    def _told(row: Mapping[str, Any]) -> list[str]:
+        return [_short(finding) for finding in row["findings"] if finding["status"] != "pass"]
+
+
+def _short(finding: Mapping[str, Any]) -> str:
+    parts = (finding[key] for key in ("check", "subject", "status", "observed", "source"))
+    return " | ".join(map(str, parts))
+
+
+def sabotage() -> list[Case]:
+    """The faults of all measures, by file and order."""
+    return [_fault(measure, told) for measure, told in _told("sabotage")]
+
+
+def honest() -> list[Case]:
+    """The honest hosts of all measures, by file and order."""
+    return [_honest(measure, told) for measure, told in _told("honest")]
+
+
+def _told(folder: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    for path in sorted((TESTS / folder).glob("*.yml")):
+        for told in yaml.safe_load(path.read_text()):
+            yield path.stem, told
+
+
+def _fault(measure: str, told: Mapping[str, Any]) -> Case:
+    verdict = told.get("verdict", "broken")
+    names = told["promise"] if isinstance(told["promise"], list) else [told["promise"]]
+    return Case(
+        measure=measure,
+        name=told["fault"],
+        host=told["host"],
+        script=told["break"],
+        promises=dict.fromkeys(names, verdict),
+        evidence=(Evidence(status=STATUS[verdict], **told["evidence"]),),
+        also=tuple(told.get("also", ())),
+    )
+
+
+def _honest(measure: str, told: Mapping[str, Any]) -> Case:
+    return Case(
+        measure=measure,
+        name=told["honest"],
+        host=told["host"],
+        script=told["make"],
+        promises=dict.fromkeys(told["promises"], "kept"),
+        evidence=tuple(Evidence(status="pass", **one) for one in told.get("evidence", ())),
+        variables=told.get("variables", {}),
+    )
+
+
+def rounds(cases: Sequence[Case]) -> list[list[Case]]:
+    """The cases in as few rounds as can be, each case where its host has none of its measure yet."""
+    packed: list[list[Case]] = []
+    for case in cases:
+        for one in packed:
+            if all((case.host, case.measure) != (other.host, other.measure) for other in one):
+                one.append(case)
+                break
+        else:
+            packed.append([case])
+    return packed
+
+
+def touched(cases: Iterable[Case]) -> set[tuple[str, str]]:
+    """Host and promise of every verdict that the cases may change."""
+    return {(case.host, name) for case in cases for name in (*case.promises, *case.also)}

@@ -1,0 +1,147 @@
+"""One scenario on one release: molecule has made, hardened and kept its hosts before these tests begin."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+from tests.lab import cases, recorded
+from tests.lab.cases import Case
+from tests.lab.fleet import HARDENED, Fleet
+
+_costs: dict[str, float] = defaultdict(float)
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fleet:
+    """The scenario's hosts; LAB_RELEASE says which release's."""
+    return Fleet(os.environ.get("LAB_RELEASE", "trixie"))
+
+
+@pytest.fixture(scope="session")
+def before(fleet: Fleet) -> dict[str, Any]:
+    """The records of the audit of hosts that were never touched."""
+    fleet.restore("pristine")
+    return fleet.audit("before")
+
+
+@pytest.fixture(scope="session")
+def kept(fleet: Fleet) -> dict[str, Any]:
+    """The records of the audit of hardened hosts that nobody broke."""
+    fleet.restore(HARDENED)
+    return fleet.audit("kept")
+
+
+@pytest.fixture
+def hardened(fleet: Fleet) -> Iterator[Fleet]:
+    """Hosts that are hardened, for one test to change as it likes."""
+    fleet.restore(HARDENED)
+    return fleet
+
+
+@pytest.fixture
+def untouched(fleet: Fleet) -> Fleet:
+    """Hosts that were never touched, for one test to change as it likes."""
+    fleet.restore("pristine")
+    return fleet
+
+
+@pytest.fixture(params=["web1", "web2"])
+def host(request: pytest.FixtureRequest, fleet: Fleet) -> testinfra.host.Host:
+    """Each host in turn, as testinfra sees it over ssh, with root rights."""
+    state = fleet.lab.state
+    known = f"-o UserKnownHostsFile={state}/known_hosts -o IdentitiesOnly=yes"
+    backend = testinfra.get_host(
+        f"ssh://debian@{fleet.address(request.param)}",
+        ssh_identity_file=str(state / "id_ed25519"),
+        ssh_extra_args=known,
+        sudo=True,
+    )
+    backend.name = request.param
+    return backend
+
+
+# -- rounds ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Round:
+    """One audit of several cases at once. records: by host; baseline: the records of the hosts before the cases."""
+
+    cases: Sequence[Case]
+    records: dict[str, Any]
+    baseline: dict[str, Any]
+
+
+class Rounds:
+    """The rounds of one folder of cases; each is played when its first case is asked for."""
+
+    def __init__(self, fleet: Fleet, kind: str, told: Sequence[Case], snapshot: str, baseline: dict[str, Any]) -> None:
+        self._fleet, self._kind, self._snapshot, self._baseline = fleet, kind, snapshot, baseline
+        self._rounds = cases.rounds(told)
+        self._played: dict[int, Round] = {}
+
+    def of(self, case: Case) -> Round:
+        """The round that the case is played in."""
+        return self.number(next(number for number, one in enumerate(self._rounds) if case in one))
+
+    def number(self, number: int) -> Round:
+        """A round by its number, from 0."""
+        if number not in self._played:
+            self._played[number] = self._play(number)
+        return self._played[number]
+
+    def _play(self, number: int) -> Round:
+        begun = time.monotonic()
+        together = self._rounds[number]
+        self._fleet.restore(self._snapshot)
+        scripts: dict[str, str] = {}
+        variables: dict[str, Any] = {}
+        for case in together:
+            scripts[case.host] = scripts.get(case.host, "") + f"# {case}\n{case.script}\n"
+            variables.update(case.variables)
+        self._fleet.shells(scripts)
+        run = f"{self._kind}-{number}"
+        records = self._fleet.audit(run, "-e", json.dumps(variables))
+        for case in together:
+            _costs[case.measure] += (time.monotonic() - begun) / len(together)
+        played = Round(together, records, self._baseline)
+        recorded.keep(self._fleet.release, run, list(map(str, together)), records)
+        return played
+
+
+@pytest.fixture(scope="session")
+def sabotaged(fleet: Fleet, kept: dict[str, Any]) -> Rounds:
+    """The rounds of tests/sabotage."""
+    return Rounds(fleet, "sabotage", cases.sabotage(), HARDENED, kept)
+
+
+@pytest.fixture(scope="session")
+def honest(fleet: Fleet, before: dict[str, Any]) -> Rounds:
+    """The rounds of tests/honest."""
+    return Rounds(fleet, "honest", cases.honest(), "pristine", before)
+
+
+# -- what it cost ---------------------------------------------------------------------------------------------
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what each measure cost."""
+    release = os.environ.get("LAB_RELEASE", "trixie")
+    for measure, seconds in sorted(_costs.items()):
+        terminalreporter.write_line(f"{measure} on {release}: {seconds:.0f} s for its sabotage and honest hosts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of hosts that nobody changes come first: they need no restore between them."""
+    order = ["test_hardened", "test_harden", "test_sabotage", "test_honest", "test_read_only", "test_hostile"]
+    items.sort(key=lambda item: order.index(Path(item.fspath).stem) if Path(item.fspath).stem in order else len(order))

@@ -1,0 +1,20 @@
+"""Hosts that keep a promise by means other than ours are found to keep it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab import cases
+
+HOSTS = cases.honest()
+
+
+@pytest.mark.parametrize("case", HOSTS, ids=str)
+def test_the_honest_host_is_found_honest(case, honest):
+    played = honest.of(case)
+    assert not case.complaints(played.records[case.host])
+
+
+@pytest.mark.parametrize("measure", sorted({case.measure for case in HOSTS}))
+def test_a_measure_has_enough_honest_hosts(measure):
+    assert len([case for case in HOSTS if case.measure == measure]) >= 4

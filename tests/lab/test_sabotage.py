@@ -1,0 +1,35 @@
+"""Every fault that people make turns the promise that it breaks, with evidence, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab import cases
+from tests.lab.fleet import verdicts
+
+FAULTS = cases.sabotage()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_the_fault_is_found(fault, sabotaged):
+    played = sabotaged.of(fault)
+    assert not fault.complaints(played.records[fault.host])
+
+
+@pytest.mark.parametrize("number", range(len(cases.rounds(FAULTS))))
+def test_the_other_promises_stay_as_they_were(number, sabotaged):
+    played = sabotaged.number(number)
+    touched = cases.touched(played.cases)
+    changed = {
+        (host, promise): (verdict, verdicts(played.records[host])[promise])
+        for host, record in played.baseline.items()
+        for promise, verdict in verdicts(record).items()
+        if (host, promise) not in touched and verdicts(played.records[host])[promise] != verdict
+    }
+    assert not changed
+
+
+@pytest.mark.parametrize("measure", sorted({fault.measure for fault in FAULTS}))
+def test_a_measure_has_enough_faults(measure):
+    found = [fault for fault in FAULTS if fault.measure == measure and "broken" in fault.promises.values()]
+    assert len(found) >= 10

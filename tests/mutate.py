@@ -1,0 +1,118 @@
+"""Stub each check to "pass", and see the tests fail: a check that nothing misses proves nothing.
+
+Usage: tests/mutate.py [MEASURE[.CHECK] …]
+
+Each check is stubbed twice: in the code, under which the unit tests of its measure must fail; and in the recorded
+audits of the sabotaged hosts, of which at least one fault must then go unfound. A stub under which all passes has
+survived, and the exit status is 1. Audits that were recorded of other code are made anew, on Debian trixie.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / ".collections")]
+
+from ansible_collections.privacy.hosting.plugins.module_utils._measures import MEASURES
+from ansible_collections.privacy.hosting.plugins.plugin_utils import _verdict
+from tests import life
+from tests.lab import cases, recorded
+
+UNIT_LIMIT = 120  # seconds
+KILLED, SURVIVED = "killed", "SURVIVED"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One check that always passes."""
+
+    measure: str
+    check: str
+
+    def __str__(self) -> str:
+        return f"{self.measure}.{self.check}"
+
+
+def mutants(wanted: Sequence[str]) -> list[Mutant]:
+    """A mutant for each check of each measure, or of those that are named."""
+    every = [Mutant(measure.name, check.name) for measure in MEASURES.values() for check in measure.checks]
+    return [one for one in every if not wanted or one.measure in wanted or str(one) in wanted]
+
+
+def survives_unit_tests(mutant: Mutant) -> bool:
+    """Whether the unit tests of its measure pass although the check is stubbed."""
+    tests = sorted(map(str, (ROOT / "tests" / "unit").glob(f"test_{mutant.measure}*.py")))
+    if not tests:
+        return True
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.stub", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "STUB": str(mutant), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=UNIT_LIMIT, check=False)
+    return done.returncode == 0
+
+
+def survives_sabotage(mutant: Mutant, rounds: Sequence[recorded.Recorded]) -> bool:
+    """Whether every fault would still have been found, had the check passed all that it looked at."""
+    faults = {str(fault): fault for fault in cases.sabotage()}
+    return not any(
+        faults[name].complaints(stubbed(one.records[faults[name].host], mutant))
+        for one in rounds
+        for name in one.cases
+    )
+
+
+def stubbed(record: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
+    """The record as it would be, had the check passed."""
+    return {**record, "promises": [_stubbed_row(row, mutant) for row in record["promises"]]}
+
+
+def _stubbed_row(row: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
+    findings = [_stubbed_finding(finding, mutant) for finding in row["findings"]]
+    answers: dict[str, list[dict[str, Any]]] = {}
+    for finding in findings:
+        answers.setdefault(finding["measure"], []).append(finding)
+    states = {name: (row.get(member) or {}).get("state") for name, member in _STATES.items()}
+    judged = _verdict.verdict(list(answers.values()), **states) if answers else row["verdict"]
+    return {**row, "findings": findings, "verdict": judged}
+
+
+_STATES = {"attested": "attested", "waived": "waiver", "planned": "planned"}
+
+
+def _stubbed_finding(finding: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
+    if (finding["measure"], finding["check"]) != (mutant.measure, mutant.check):
+        return dict(finding)
+    return {**finding, "status": "pass", "observed": "all is well", "source": ""}
+
+
+def judged(wanted: Sequence[str]) -> Iterator[tuple[Mutant, bool, bool]]:
+    """Each mutant with whether it survives the unit tests, and whether it survives the sabotage."""
+    rounds = recorded.rounds("sabotage")
+    chosen = mutants(wanted)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for mutant, unit in zip(chosen, pool.map(survives_unit_tests, chosen), strict=True):
+            yield mutant, unit, survives_sabotage(mutant, rounds)
+
+
+def main(wanted: Sequence[str]) -> int:
+    if not recorded.rounds("sabotage"):
+        life.live("trixie", "-k", "test_sabotage")
+    survived = counted = 0
+    for mutant, unit, sabotage in judged(wanted):
+        word = {True: SURVIVED, False: KILLED}
+        print(f"{mutant!s:<32} unit tests: {word[unit]:<10} sabotage: {word[sabotage]}", flush=True)
+        survived += unit or sabotage
+        counted += 1
+    print(f"{counted - survived} checks killed, {survived} survived")
+    return 0 if counted and not survived else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -77,7 +77,7 @@ class Lab:
             raise LabError(f"LAB_NAME={name}: a name has small letters, digits and hyphens, and begins with a letter")
         if release not in RELEASES:
             raise LabError(f"LAB_RELEASE={release}: must be one of {', '.join(RELEASES)}")
-        import yaml  # a package that `up` may still have to install
+        import yaml  # `lab/lab` may just have installed it
 
         self.name = name
         self.release = release
@@ -108,7 +108,6 @@ class Lab:
 
     def up(self, names: Sequence[str], *, fresh: bool = False) -> None:
         """Build and start what is not running; with `fresh`, put back what is."""
-        machine.install_packages()
         hosts = self.chosen(names)
         images.build(self.release, [host.image for host in hosts], self.data["images"])
         with machine.locked(f"lab-{self.name}"):
@@ -126,12 +125,16 @@ class Lab:
             self.write_inventory()
 
     def down(self) -> None:
-        """Remove the lab's containers and network; images and keys stay for the next time."""
+        """Remove the lab's containers, snapshots and network; images and keys stay for the next time."""
         if machine.has_namespace():
             with machine.locked(f"lab-{self.name}"):
                 containers = [self.container(host) for host in self.hosts.values()]
                 machine.podman("rm", "--force", "--ignore", "--time=0", *containers)
-                network.remove(self.network, {host.name: host.number for host in self.hosts.values()})
+                of_this_lab = f"--filter=reference={self._snapshot_image_prefix}*"
+                snapshots = machine.podman("images", "--format={{.Repository}}:{{.Tag}}", of_this_lab).split()
+                if snapshots:
+                    machine.podman("rmi", "--force", *snapshots)
+                network.remove(self.network, list(self.hosts))
                 if not machine.podman("ps", "--all", "--quiet").strip():
                     machine.end_namespace()
         say(f"lab {self.name}: down")
@@ -143,7 +146,11 @@ class Lab:
             if not running:
                 raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
             self._refuse_other_release(running)
-            self._each(self.chosen(names), lambda host: self._recreate(host, snapshot))
+            hosts = self.chosen(names)
+            for host in hosts:
+                if snapshot != PRISTINE and not images.exists(self._snapshot_image(host, snapshot)):
+                    raise LabError(f"{host.name}: no snapshot {snapshot}; `lab/lab snapshot {snapshot}` takes one")
+            self._each(hosts, lambda host: self._recreate(host, snapshot))
 
     def snapshot(self, name: str) -> None:
         """Keep the present state of all hosts under a name."""
@@ -158,7 +165,14 @@ class Lab:
             say(f"{host.name}: snapshot {name} taken in {time.monotonic() - began:.1f} s")
 
         with machine.locked(f"lab-{self.name}"):
-            self._each([host for host in self.hosts.values() if host.name in self._running()], commit)
+            running = self._running()
+            if not running:
+                raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
+            self._each([host for host in self.hosts.values() if host.name in running], commit)
+
+    def is_up(self, host: Host) -> bool:
+        """Whether a host's container runs."""
+        return machine.has_namespace() and host.name in self._running()
 
     def status(self) -> list[tuple[str, str, str, str]]:
         """Per host: name, state, IPv4 address and sites."""
@@ -245,8 +259,12 @@ class Lab:
                 f"or run `lab/lab down` first, or choose another LAB_NAME"
             )
 
+    @property
+    def _snapshot_image_prefix(self) -> str:
+        return f"localhost/privacy-hosting-lab-snapshots/{self.name}/"
+
     def _snapshot_image(self, host: Host, name: str) -> str:
-        return f"localhost/privacy-hosting-lab/{self.name}-{host.name}:{name}"
+        return f"{self._snapshot_image_prefix}{host.name}:{name}"
 
     def _recreate(self, host: Host, snapshot: str = PRISTINE) -> None:
         """Make a host's container anew from its image or a snapshot, and wait until it serves."""
@@ -415,7 +433,8 @@ def clean() -> None:
         return
     if machine.has_namespace():
         machine.podman("rm", "--force", "--all", "--time=0")
-        machine.end_namespace()
+        if not machine.end_namespace():
+            raise LabError("another lab command runs: wait until it has ended, then clean again")
     for bridge in Path("/sys/class/net").glob("phlab*"):
         alias = (bridge / "ifalias").read_text().split()
         if alias[-1:] == [str(machine.STATE)]:

@@ -42,7 +42,8 @@ def reference(release: str, image: str, recipes: dict[str, Any]) -> str:
 def build(release: str, wanted: Sequence[str], recipes: dict[str, Any]) -> None:
     """Build those of the images `wanted` that are missing, the base first, the others side by side."""
     with machine.locked(f"images-{release}"):
-        missing = [image for image in (BASE, *sorted(set(wanted) - {BASE})) if not _exists(release, image, recipes)]
+        chain = (BASE, *sorted(set(wanted) - {BASE}))
+        missing = [image for image in chain if not exists(reference(release, image, recipes))]
         if BASE in missing:
             _build_base(release, recipes)
         with ThreadPoolExecutor() as pool:
@@ -50,8 +51,8 @@ def build(release: str, wanted: Sequence[str], recipes: dict[str, Any]) -> None:
             list(pool.map(lambda image: _build_derived(release, image, recipes), derived))
 
 
-def _exists(release: str, image: str, recipes: dict[str, Any]) -> bool:
-    name = reference(release, image, recipes)
+def exists(name: str) -> bool:
+    """Whether podman has an image of this name."""
     return subprocess.run(machine.podman_command("image", "exists", name), check=False).returncode == 0
 
 
@@ -91,7 +92,8 @@ def _build_base(release: str, recipes: dict[str, Any]) -> None:
         lines = complaints.read().decode(errors="replace").strip().splitlines() or ["no message"]
     if source.returncode != 0:
         # An image of half a Debian would be worse than none.
-        subprocess.run(machine.podman_command("rmi", reference(release, BASE, recipes)), capture_output=True, check=False)
+        discard = machine.podman_command("rmi", reference(release, BASE, recipes))
+        subprocess.run(discard, capture_output=True, check=False)
         reasons = [line for line in lines if line.startswith("E:")] or lines
         raise LabError(f"mmdebstrap could not install {release} from {MIRROR}: {reasons[0]}")
     if imported.returncode != 0:

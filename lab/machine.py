@@ -14,16 +14,19 @@ import fcntl
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STATE = REPOSITORY / ".lab"
 INSIDE = Path("/mnt")  # where the namespace sees STATE
 KEEPER = "privacy-hosting-lab-keeper"
+KEEPER_LIMIT = 10  # seconds for the keeper to begin, and to end
 MAX_OPEN_FILES = 10000
 MAX_PROCESSES = 16000
 
@@ -73,18 +76,19 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _STARTED:6.1f} s] {text}", flush=True)
 
 
-def run(command: Sequence[str], *, stdin: bytes | None = None, limit: float = 900) -> str:
+def run(command: Sequence[str], *, stdin: bytes | None = None, limit: float = 900, name: str | None = None) -> str:
     """Run a command and return its output; a failure becomes one LabError with its last line of complaint.
 
-    `limit` is in seconds.
+    `limit` is in seconds; `name` stands for the command in that error.
     """
+    name = name or " ".join(command)[:120]
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
-        raise LabError(f"no answer within {limit:.0f} s from: {' '.join(command)[:200]}") from None
+        raise LabError(f"{name}: no answer within {limit:.0f} s") from None
     if done.returncode != 0:
         complaint = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["no message"]
-        raise LabError(f"{' '.join(command)[:200]}: {complaint[-1]} (exit code {done.returncode})")
+        raise LabError(f"{name}: {complaint[-1]} (exit code {done.returncode})")
     return done.stdout.decode(errors="replace")
 
 
@@ -137,24 +141,25 @@ def install_packages() -> None:
 # --- the namespace ----------------------------------------------------------------------------------------------
 
 
-def _namespace_processes() -> list[int]:
-    """Processes that see STATE at /mnt: the keeper first, then container monitors that outlived it."""
+def _sees_state(pid: int) -> bool:
+    """Whether a process has STATE at /mnt."""
     try:
-        wanted = STATE.stat()
-    except FileNotFoundError:
-        return []
-    found: list[tuple[bool, int]] = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            seen = os.stat(process / "root" / INSIDE.relative_to("/"))
-            words = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino):
-            found.append((words[0].decode(errors="replace") != KEEPER, int(process.name)))
-    return [pid for _, pid in sorted(found)]
+        return os.path.samefile(STATE, f"/proc/{pid}/root{INSIDE}")
+    except OSError:
+        return False
+
+
+def _is_keeper(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] == KEEPER.encode()
+    except OSError:
+        return False
+
+
+def _namespace_processes() -> list[int]:
+    """Processes in the namespace: the keeper first, then container monitors, which may outlive it."""
+    found = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _sees_state(int(entry))]
+    return sorted(found, key=lambda pid: (not _is_keeper(pid), pid))
 
 
 def _write_containers_conf() -> None:
@@ -177,24 +182,27 @@ def _start_keeper() -> int:
         keeper = subprocess.Popen(
             command, stdin=quiet, stdout=log, stderr=log, start_new_session=True, cwd="/", close_fds=True
         )
-    for _ in range(100):
-        if Path(f"/proc/{keeper.pid}/root/mnt/run/ready").exists():
+    until = time.monotonic() + KEEPER_LIMIT
+    while keeper.poll() is None and time.monotonic() < until:
+        if Path(f"/proc/{keeper.pid}/root{INSIDE}/run/ready").exists():
             return keeper.pid
-        if keeper.poll() is not None:
-            break
-        time.sleep(0.05)
+        time.sleep(0.02)
     complaint = (STATE / "keeper.log").read_text().strip().splitlines() or ["no message"]
     raise LabError(f"could not make the lab's mount namespace: {complaint[-1]}")
 
 
 _namespace: int | None = None
+_in_use: TextIO | None = None  # held open, with a shared lock, as long as this process may use the namespace
 
 
 def namespace() -> int:
     """Id of a process in the lab's mount namespace; makes the namespace when there is none."""
-    global _namespace
-    if _namespace is None:
+    global _namespace, _in_use
+    if _namespace is None or not _sees_state(_namespace):
         with locked("keeper"):
+            if _in_use is None:
+                _in_use = (STATE / "in-use.lock").open("w")
+                fcntl.flock(_in_use, fcntl.LOCK_SH)
             processes = _namespace_processes()
             _namespace = processes[0] if processes else _start_keeper()
     return _namespace
@@ -205,16 +213,29 @@ def has_namespace() -> bool:
     return bool(_namespace_processes())
 
 
-def end_namespace() -> None:
-    """End the keeper, and with it all mounts of the lab. Containers must be gone before."""
+def end_namespace() -> bool:
+    """End the keeper, and with it all mounts of the lab, unless another command uses them.
+
+    Containers must be gone before. Returns whether the namespace has ended.
+    """
     global _namespace
-    for pid in _namespace_processes():
-        os.kill(pid, 9)
-    for _ in range(100):
-        if not _namespace_processes():
-            break
-        time.sleep(0.05)
-    _namespace = None
+    namespace()
+    assert _in_use is not None
+    with locked("keeper"):
+        try:
+            fcntl.flock(_in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(_in_use, fcntl.LOCK_SH)
+            return False
+        until = time.monotonic() + KEEPER_LIMIT
+        while (processes := _namespace_processes()) and time.monotonic() < until:
+            for pid in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+        _namespace = None
+        fcntl.flock(_in_use, fcntl.LOCK_SH)
+    return True
 
 
 def inside(command: Sequence[str], *, stdin: bytes | None = None, limit: float = 900) -> str:
@@ -240,7 +261,7 @@ PODMAN = (
 
 def podman(*arguments: str, stdin: bytes | None = None, limit: float = 900) -> str:
     """Run podman on the lab's own storage and return its output."""
-    return inside([*PODMAN, *arguments], stdin=stdin, limit=limit)
+    return run(podman_command(*arguments), stdin=stdin, limit=limit, name=f"podman {arguments[0]}")
 
 
 def podman_command(*arguments: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import zlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,8 +119,8 @@ def make_namespace(network: Network, host: str, number: int) -> None:
     machine.inside(["sh", "-c", _MAKE_NAMESPACE, "sh", file, network.bridge, link, *addresses])
 
 
-def remove(network: Network, hosts: Mapping[str, int]) -> None:
-    """Remove the namespaces of these hosts (name: number) and the bridge."""
+def remove(network: Network, hosts: Sequence[str]) -> None:
+    """Remove the namespaces of these hosts and the bridge."""
     for host in hosts:
         file = namespace_file(network, host)
         machine.inside(["sh", "-c", 'umount "$1" 2>/dev/null; rm -f "$1"', "sh", file])

@@ -54,8 +54,9 @@ def _vhost_combined(line: Line) -> str:
 
 def _nginx_error(line: Line) -> str:
     return (
-        f'{line.moment:%Y/%m/%d %H:%M:%S} [error] 412#412: *{line.size} open() "/var/www/{line.site}{line.path}" failed '
-        f"(2: No such file or directory), client: {line.client}, server: {line.site}, "
+        f"{line.moment:%Y/%m/%d %H:%M:%S} [error] 412#412: *{line.size} "
+        f'open() "/var/www/{line.site}{line.path}" failed (2: No such file or directory), '
+        f"client: {line.client}, server: {line.site}, "
         f'request: "GET {line.path} HTTP/1.1", host: "{line.site}"'
     )
 

@@ -57,10 +57,10 @@ class ActionModule(ActionBase):
             if variable.startswith(f"{name}_") and variable not in options:
                 yield f"host {host}: {variable}: no such option; {suggest(variable, options)}"
         for variable, option in options.items():
-            if variable not in variables:
-                continue
             try:
-                option.parse(plain(self._templar.template(variables[variable])))
+                value = plain(self._templar.template(variables.get(variable)))
+                if value is not None:
+                    option.parse(value)
             except (AnsibleError, ValueError) as error:
                 yield f"host {host}: {variable}: {_first_line(error)}"
 

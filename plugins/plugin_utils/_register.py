@@ -73,6 +73,8 @@ def suggest(name: object, known: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """A value in a message: short, on one line."""
+    if value is None:
+        return "nothing"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list):
@@ -133,15 +135,15 @@ def _date(value: object) -> dt.date:
         raise ValueError(f"{shown(value)} is no date; write it like 2026-01-31") from None
 
 
-def _sentence(value: object) -> int:
+def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{shown(value)} is no sentence's number; count from 1 within the section")
+        raise ValueError(f"{shown(value)} is no number; count from 1")
     return int(value)
 
 
 def _section(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"{value} is no heading; for a paragraph without one write 'paragraph {value}'")
+        raise ValueError(f"{value} is no heading; for a paragraph without one write paragraph: {value}")
     return _text(value)
 
 
@@ -218,7 +220,11 @@ PROMISE_KEYS: Mapping[str, Key] = {
     "id": Key("traffic-kept-two-years", _matching(_ID, "a name of small letters, digits and hyphens")),
     "where": Key(
         "{section: Web hosting, sentence: 1}",
-        keys={"section": Key("Web hosting", _section), "sentence": Key("1", _sentence)},
+        keys={
+            "section": Key("Web hosting", _section, required=False),
+            "paragraph": Key("8", _number, required=False),
+            "sentence": Key("1", _number),
+        },
     ),
     "says": Key("what it promises, in your own words"),
     "gdpr": Key('["5(1)(e)"]', _articles, required=False),
@@ -272,7 +278,7 @@ class Reader:
     def keys(self, raw: object, keys: Mapping[str, Key], path: Path, about: str) -> dict[str, Any]:
         """The values of a mapping's keys, those that could be read."""
         if not isinstance(raw, Mapping):
-            example = ", ".join(f"{name}: …" for name, key in keys.items() if key.required) or "key: value"
+            example = ", ".join(f"{name}: …" for name, key in keys.items() if key.required or not _any_required(keys))
             self.wrong(path, about, f"{shown(raw)} is no mapping; write {example}")
             return {}
         for name in raw:
@@ -297,9 +303,7 @@ class Reader:
         else:
             self.wrong((*path, str(name)), about, f"no such key; {suggest(name, keys)}")
 
-    def value(
-        self, raw: object, read: Callable[[object], Any], path: Path, about: str, values: dict[str, Any]
-    ) -> None:
+    def value(self, raw: object, read: Callable[[object], Any], path: Path, about: str, values: dict[str, Any]) -> None:
         """Read one value into values, under the last part of its path."""
         try:
             values[str(path[-1])] = read(raw)
@@ -359,6 +363,10 @@ class Reader:
         if {"measures", "planned"} <= set(kept_by):
             text = "it has measures, so nothing is left to plan; take planned or measures away"
             self.wrong((*path, "planned"), about, text)
+        where = raw.get("where")
+        if isinstance(where, Mapping) and not {"section", "paragraph"} & set(where):
+            text = "names no place; write section: Web hosting, or paragraph: 8 where there is no heading"
+            self.wrong((*path, "where"), about, text)
         self.attested(fields.get("attested", {}), (*path, "attested"), about)
         self.within(fields.get("planned", {}).get("until"), LONGEST_PLAN, (*path, "planned", "until"), about, "a plan")
         if fields.get("measures") is not None:
@@ -448,10 +456,14 @@ class Reader:
             about = f"waiver of {raw['promise']}"
         fields = self.keys(raw, WAIVER_KEYS, path, about)
         ids = [entry["id"] for entry in promises if "id" in entry]
-        if ids and fields.get("promise", ids[0]) not in ids:
+        if ids and len(ids) == len(promises) and fields.get("promise") not in (None, *ids):
             self.wrong((*path, "promise"), about, f"no such promise; {suggest(fields['promise'], ids)}")
         self.within(fields.get("until"), LONGEST_WAIVER, (*path, "until"), about, "a waiver")
         return fields
+
+
+def _any_required(keys: Mapping[str, Key]) -> bool:
+    return any(key.required for key in keys.values())
 
 
 def _options(measure: Measure) -> str:

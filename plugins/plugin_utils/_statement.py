@@ -163,9 +163,7 @@ class Statement:
         return _load(plain(raw), plain(waivers), today or _today(), known)
 
     @classmethod
-    def load_file(
-        cls, path: str, today: dt.date | None = None, known: Mapping[str, Measure] = MEASURES
-    ) -> Statement:
+    def load_file(cls, path: str, today: dt.date | None = None, known: Mapping[str, Measure] = MEASURES) -> Statement:
         """The statement of a file of variables. Raises StatementError, whose messages have line numbers."""
         document = read_file(path)
         wrong = list(document.mistakes)
@@ -208,9 +206,7 @@ class Statement:
         """Whether a promise (about a host) sets an option of a measure."""
         return any(p.measures.get(measure) for p in self.promises_for(host, groups))
 
-    def waiver_for(
-        self, promise: str, host: str, today: dt.date | None = None, groups: Iterable[str] = ()
-    ) -> Waiver | None:
+    def waiver_for(self, promise: str, host: str, groups: Iterable[str] = ()) -> Waiver | None:
         """The waiver of a promise on a host that lasts longest; it may have lapsed: compare its 'until'."""
         named = tuple(groups)
         found = [w for w in self.waivers if w.promise == promise and matches(w.hosts, host, named)]

@@ -93,6 +93,12 @@ def test_its_playbooks_are_found(playbook, empty, home):
     run("ansible-playbook", "--syntax-check", "-i", "localhost,", f"privacy.hosting.{playbook}", cwd=empty, home=home)
 
 
+@pytest.mark.parametrize("provider", sorted(path.name for path in (ROOT / "inventories").iterdir()))
+def test_it_accepts_our_registers(provider, empty, home):
+    inventory = ROOT / "inventories" / provider
+    run("ansible-playbook", "-i", inventory, "privacy.hosting.statement", cwd=empty, home=home)
+
+
 def test_its_version_is_the_changelogs_next(archive):
     version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
     released = yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text())["releases"]

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report: hosts' records in, a directory of JSON files and pages out.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .files import Directory, Names, newest_fleet, read_fleet
+from .fleet import Fleet
+from .page import About, fleet_page, host_page
+from .plain import plain
+from .record import Record, fault, unaudited
+
+
+class Mismatch(ValueError):
+    """What was given cannot be one report; the text is one line."""
+
+
+def write_report(
+    directory: Path,
+    run: str,
+    made_at: str,
+    hosts: Iterable[tuple[str, Any]],
+    about: About,
+    outside: Iterable[str] = (),
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Write one run's report and return what fleet.json holds, and what the run before held, if there was one.
+
+    hosts: names with their records, or with a text that says why there is none; taken one by one, so that a
+    generator keeps memory low. made_at: now, in ISO form, UTC. about: title and reason of each measure, by language.
+    outside: hosts that this run is not about. Raises Mismatch and OSError.
+    """
+    previous, here = newest_fleet(directory), read_fleet(directory)
+    fleet, names, without = Fleet(run, made_at), Names(), []
+    target: Directory | None = None
+    for name, given in hosts:
+        host = plain(name)
+        record = plain(given) if not isinstance(given, str) else None
+        reason = plain(given) if record is None else fault(record)
+        if record is None or reason:
+            without.append((host, reason))
+            continue
+        _same_statement(fleet, record)
+        target = target or Directory(directory)
+        _write_host(target, fleet, names, {**record, "host": host}, about)
+    if target is None:
+        told = f"; {without[0][0]}: {without[0][1]}" if without else ""
+        raise Mismatch(f"no host has an audit record to report: run the audit first{told}")
+    for host, reason in without:
+        promises = list(fleet.promises.values())
+        _write_host(target, fleet, names, unaudited(host, reason, fleet.statement, promises), about)
+    fleet.add_outside(plain(list(outside)))
+    content = fleet.as_dict(previous)
+    target.write_json("fleet.json", content)
+    target.write("index.html", fleet_page(content))
+    if here:
+        target.drop_stale(here, content)
+    return content, previous
+
+
+def _same_statement(fleet: Fleet, record: Record) -> None:
+    """Refuse records of two statements: a run has one."""
+    if fleet.statement and record["statement"] != fleet.statement:
+        raise Mismatch(
+            f"{record['host']} was audited against another statement: a report has one, audit all hosts anew"
+        )
+
+
+def _write_host(target: Directory, fleet: Fleet, names: Names, record: Record, about: About) -> None:
+    """Write one host's files and add it to the fleet."""
+    file = names.of(record["host"])
+    target.write_json(f"{file}.json", record)
+    target.write(f"{file}.html", host_page(record, file, about))
+    fleet.add(record, file)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run's directory: which files it holds, what they are called, and how they get there.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_TAKEN = ("index", "fleet")
+
+
+class Names:
+    """File names for hosts: the host's own where it is safe on any file system, else a safe one with a digest."""
+
+    def __init__(self) -> None:
+        self._used = set(_TAKEN)
+
+    def of(self, host: str) -> str:
+        """A name that no other host got, also where upper and lower case are the same."""
+        safe = bool(_SAFE.fullmatch(host)) and not host.endswith((".", ".json", ".html"))
+        name = host if safe and host.lower() not in self._used else self._made(host)
+        self._used.add(name.lower())
+        return name
+
+    @staticmethod
+    def _made(host: str) -> str:
+        """A safe name that shows what can be shown of the host's."""
+        digest = hashlib.sha256(host.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return f"{_UNSAFE.sub('-', host).strip('.-')[:60] or 'host'}-{digest}"
+
+
+class Directory:
+    """The directory of one run, mode 0700; its files appear whole or not at all, mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        """Make it where it is not there. Raises OSError."""
+        self.path = path
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+
+    def write(self, name: str, text: str) -> None:
+        """Write one file and put it in place by renaming. Raises OSError."""
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self.path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.replace(temporary, self.path / name)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write one file of JSON. Raises OSError."""
+        self.write(name, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+    def drop_stale(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Remove the pages of hosts that an earlier report in this very directory had and this one has not."""
+        stale = {host["file"] for host in before["hosts"]} - {host["file"] for host in now["hosts"]}
+        for name in stale:
+            if name and _SAFE.fullmatch(name):
+                (self.path / f"{name}.html").unlink(missing_ok=True)
+                (self.path / f"{name}.json").unlink(missing_ok=True)
+
+
+def read_fleet(path: Path) -> dict[str, Any] | None:
+    """The fleet.json in a directory; None where there is none that can be used."""
+    try:
+        fleet = json.loads((path / "fleet.json").read_text(encoding="utf-8"))
+        usable = fleet["schema"] == 1 and all(host["verdicts"] is not None for host in fleet["hosts"])
+        return fleet if usable and isinstance(fleet["made_at"], str) and isinstance(fleet["run"], str) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def newest_fleet(path: Path) -> dict[str, Any] | None:
+    """The newest usable fleet.json in this run's directory and those beside it: the previous run's."""
+    try:
+        beside = [entry for entry in path.parent.iterdir() if entry.is_dir()]
+    except OSError:
+        beside = []
+    fleets = filter(None, map(read_fleet, beside))
+    return max(fleets, key=lambda fleet: str(fleet["made_at"]), default=None)

@@ -34,6 +34,7 @@ _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SITE = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.(?!-)[a-z0-9-]{1,63})+", re.IGNORECASE)
 _DATABASE = re.compile(rf"[^\s@]+@(?:{'|'.join(DATABASES)})")
 _ARTICLE = re.compile(r"[1-9]\d?(?:\([1-9]\d?\))?(?:\([a-z]\))?")
+_SENTENCES = re.compile(r"[1-9]\d*-[1-9]\d*")
 _PATTERN = re.compile(r"!?[^\s,:&~!{}]+")
 
 
@@ -141,6 +142,15 @@ def _number(value: object) -> int:
     return int(value)
 
 
+def _sentence(value: object) -> int | str:
+    if isinstance(value, str) and _SENTENCES.fullmatch(value):
+        return str(value)
+    try:
+        return _number(value)
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no sentence's number; count from 1, and write several as 1-3") from None
+
+
 def _section(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f"{value} is no heading; for a paragraph without one write paragraph: {value}")
@@ -223,7 +233,7 @@ PROMISE_KEYS: Mapping[str, Key] = {
         keys={
             "section": Key("Web hosting", _section, required=False),
             "paragraph": Key("8", _number, required=False),
-            "sentence": Key("1", _number),
+            "sentence": Key("1", _sentence),
         },
     ),
     "says": Key("what it promises, in your own words"),

@@ -212,7 +212,7 @@ MISTAKES: list[tuple[Change, str]] = [
     ),
     (
         put("promises.0.where.sentence", "first"),
-        f"{ID}where.sentence: 'first' is no number; count from 1",
+        f"{ID}where.sentence: 'first' is no sentence's number; count from 1, and write several as 1-3",
     ),
     (
         drop("promises.0.where.section"),

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .files import Directory, Names, newest_fleet, read_fleet
+from .files import Directory, Names, fleets_beside, previous_of, read_fleet
 from .fleet import Fleet
 from .page import About, fleet_page, host_page
 from .plain import plain
@@ -38,7 +38,7 @@ def write_report(
     generator keeps memory low. made_at: now, in ISO form, UTC. about: title and reason of each measure, by language.
     outside: hosts that this run is not about. Raises Mismatch and OSError.
     """
-    previous, here = newest_fleet(directory), read_fleet(directory)
+    earlier, here = fleets_beside(directory), read_fleet(directory)
     fleet, names, without = Fleet(run, made_at), Names(), []
     target: Directory | None = None
     for name, given in hosts:
@@ -55,9 +55,10 @@ def write_report(
         told = f"; {without[0][0]}: {without[0][1]}" if without else ""
         raise Mismatch(f"no host has an audit record to report: run the audit first{told}")
     for host, reason in without:
-        promises = list(fleet.promises.values())
+        promises = list(fleet.entries.values())
         _write_host(target, fleet, names, unaudited(host, reason, fleet.statement, promises), about)
     fleet.add_outside(plain(list(outside)))
+    previous = previous_of(earlier, fleet.statement)
     content = fleet.as_dict(previous)
     target.write_json("fleet.json", content)
     target.write("index.html", fleet_page(content))

@@ -14,9 +14,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from .record import SCHEMA
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -80,17 +82,26 @@ def read_fleet(path: Path) -> dict[str, Any] | None:
     """The fleet.json in a directory; None where there is none that can be used."""
     try:
         fleet = json.loads((path / "fleet.json").read_text(encoding="utf-8"))
-        usable = fleet["schema"] == 1 and all(host["verdicts"] is not None for host in fleet["hosts"])
-        return fleet if usable and isinstance(fleet["made_at"], str) and isinstance(fleet["run"], str) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        usable = fleet["schema"] == SCHEMA and isinstance(fleet["partial"], bool)
+        rows = all({"name", "file", "verdicts"} <= host.keys() for host in fleet["hosts"])
+        told = [fleet["made_at"], fleet["run"], fleet["statement"]["provider"], fleet["statement"]["title"]]
+        return fleet if usable and rows and all(isinstance(text, str) for text in told) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
-def newest_fleet(path: Path) -> dict[str, Any] | None:
-    """The newest usable fleet.json in this run's directory and those beside it: the previous run's."""
+def fleets_beside(path: Path) -> list[dict[str, Any]]:
+    """The usable fleet.json files in this run's directory and those beside it, newest first."""
     try:
         beside = [entry for entry in path.parent.iterdir() if entry.is_dir()]
     except OSError:
         beside = []
-    fleets = filter(None, map(read_fleet, beside))
-    return max(fleets, key=lambda fleet: str(fleet["made_at"]), default=None)
+    return sorted(filter(None, map(read_fleet, beside)), key=lambda fleet: str(fleet["made_at"]), reverse=True)
+
+
+def previous_of(fleets: Sequence[dict[str, Any]], statement: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The newest of them about the same statement; one of a whole run, where there is one."""
+    same = [
+        fleet for fleet in fleets if all(fleet["statement"][key] == statement[key] for key in ("provider", "title"))
+    ]
+    return next((fleet for fleet in same if not fleet["partial"]), same[0] if same else None)

@@ -73,6 +73,7 @@ class Fleet:
         self.statement: dict[str, Any] = {}
         self.hosts: list[dict[str, Any]] = []
         self.promises: dict[str, dict[str, Any]] = {}
+        self.entries: dict[str, Mapping[str, Any]] = {}  # of each promise one host's entry, without findings if any is
         self._notices: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def add(self, record: Record, file: str) -> None:
@@ -102,6 +103,8 @@ class Fleet:
         """Take in one promise on one host."""
         known = {key: entry[key] for key in ("id", "where", "says", "gdpr")}
         promise = self.promises.setdefault(entry["id"], {**known, "hosts": {}, "waiver": None})
+        if not entry["findings"] or entry["id"] not in self.entries:
+            self.entries[entry["id"]] = entry
         if applies(entry):
             promise["hosts"][host] = entry["verdict"]
             if entry["verdict"] == "waived":

@@ -275,11 +275,16 @@ def _grounds(entry: Mapping[str, Any], words: Wording) -> list[View]:
         if ground := entry.get(kind):
             values = {key: ground.get(key) or "–" for key in ("by", "reason", "evidence")}
             days = {"day": words.day(ground["until"]), "since": words.day(ground.get("since"))}
-            lines = [words(f"ground.{kind}.{ground['state']}", **values, **days)]
+            state = "told" if (entry["verdict"], kind) in _TOLD else ground["state"]
+            lines = [words(f"ground.{kind}.{state}", **values, **days)]
             if ground.get("evidence"):
                 lines.append(words("ground.evidence", **values))
             found.append({"text": " ".join(lines), "lapsed": ground["state"] != IN_FORCE})
     return found
+
+
+# The sentence of that verdict tells of that ground already.
+_TOLD = {(WAIVED, "waiver"), ("attested", "attested"), (LAPSED, "attested")}
 
 
 def _row(finding: Mapping[str, Any], words: Wording) -> View:

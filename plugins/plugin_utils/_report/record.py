@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from .._verdict import IN_FORCE, LAPSED, UNPROVEN, VERDICTS
+from .._verdict import IN_FORCE, LAPSED, UNPROVEN, VERDICTS, WAIVED, verdict
 
 SCHEMA = 1  # of host records and of fleet.json: host.schema.json, fleet.schema.json
 
@@ -75,9 +75,9 @@ def reached(record: Mapping[str, Any]) -> bool:
 
 
 def unaudited(host: str, reason: str, statement: Mapping[str, Any], promises: Iterable[Mapping[str, Any]]) -> Record:
-    """The record of a host that gave none: every promise is unproven, for the reason given.
+    """The record of a host that gave none: every promise that is measured is unproven, for the reason given.
 
-    promises: those of the other hosts' records; what they say of the promise itself is taken over.
+    promises: another host's, from its record.
     """
     finding = {
         "measure": "",
@@ -92,7 +92,6 @@ def unaudited(host: str, reason: str, statement: Mapping[str, Any], promises: It
         "remedy": "",
         "took_s": 0.0,
     }
-    kept = ("id", "where", "says", "gdpr")
     return {
         "schema": SCHEMA,
         "statement": dict(statement),
@@ -100,8 +99,15 @@ def unaudited(host: str, reason: str, statement: Mapping[str, Any], promises: It
         "audited_at": None,
         "took_s": 0.0,
         "partial": False,
-        "promises": [
-            {**{key: entry[key] for key in kept}, "applies": True, "verdict": UNPROVEN, "findings": [finding]}
-            for entry in promises
-        ],
+        "promises": [_unaudited_entry(entry, finding) for entry in promises],
     }
+
+
+def _unaudited_entry(entry: Mapping[str, Any], finding: Mapping[str, Any]) -> dict[str, Any]:
+    """A promise on a host that was not audited. What people declare or plan does not hang on the host."""
+    kept = {key: entry[key] for key in ("id", "where", "says", "gdpr")}
+    grounds = {key: entry[key] for key in ("attested", "planned") if entry.get(key)}
+    alone = verdict([], **{key: ground["state"] for key, ground in grounds.items()})
+    if grounds and not entry["findings"] and entry["verdict"] in (alone, WAIVED):
+        return {**kept, **grounds, "applies": True, "verdict": alone, "findings": []}
+    return {**kept, "applies": True, "verdict": UNPROVEN, "findings": [dict(finding)]}

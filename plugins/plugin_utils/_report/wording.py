@@ -247,6 +247,9 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "en": "Declared by {by} on {since}; lapsed on {day}.",
         "nl": "Verklaard door {by} op {since}; verlopen op {day}.",
     },
+    # the same where the sentence of the verdict has told by whom and until when
+    "ground.waiver.told": {"en": "Reason: {reason}", "nl": "Reden: {reason}"},
+    "ground.attested.told": {"en": "Declared by {by} on {since}.", "nl": "Verklaard door {by} op {since}."},
     "ground.evidence": {"en": "Evidence: {evidence}", "nl": "Bewijs: {evidence}"},
     "ground.planned.in_force": {
         "en": "A measure is to be there on {day}: {reason}",

@@ -6,8 +6,8 @@
 
 A transaction keeps a copy of everything that it will replace, and a manifest, before it changes anything. It
 then writes every new file beside its target, links every old one aside, renames, lets the services' own test
-commands judge the result, and reloads. Whatever fails on the way, all is put back by renaming, which takes no
-room on the disk. A transaction that was cut off is put back by the next one.
+commands judge the result, and reloads. What a test command refuses is put back by renaming, which takes no room
+on the disk; what fails later, from the copies. A transaction that was cut off is put back by the next one.
 
     /var/lib/privacy-hosting/undo/<run>/<nn>-<name>/manifest.json   what was there, and what we made of it
                                                    /<n>             the content that was there
@@ -262,7 +262,7 @@ class Transaction:
         self.run, self.name, self.check, self.root = run, name, check, root
         self.validations: list[Validation] = []
         self.reloads: list[str] = []
-        self._call, self._early_units = caller, early_units
+        self.call, self._early_units = caller, early_units
         self._paths: dict[str, PathChange] = {}
         self._units: dict[str, UnitChange] = {}
         self._lock: int | None = None
@@ -319,7 +319,7 @@ class Transaction:
 
     def unit(self, name: str, wanted: UnitState) -> None:
         """A systemd unit in this state. A unit that a file of this transaction brings counts as absent before."""
-        before = self._units[name].before if name in self._units else unit_state(name, self._call)
+        before = self._units[name].before if name in self._units else unit_state(name, self.call)
         self._units.pop(name, None)
         if before != wanted:
             self._units[name] = UnitChange(name, before, wanted)
@@ -348,30 +348,24 @@ class Transaction:
         """
         if not self.changed or self.check:
             return self.changed
-        faults_before = {v: _faults(v, self._call)[0] for v in self.validations if v.unless_before}
+        faults_before = {v: _faults(v, self.call)[0] for v in self.validations if v.unless_before}
         place = self._keep()
         manifest = _manifest(place)
         try:
             self._apply(faults_before)
         except BaseException as error:
-            _put_back(manifest, self._call, reload=self._reloading)
+            _put_back(manifest, self.call, reload=self._reloading)
             _forget(place)
             if isinstance(error, (ChangeError, OSError)):
                 told = error if isinstance(error, ChangeError) else _told(error)
                 raise ChangeError(f"{told}; all was put back{self._before_too()}") from None
             raise
-        for path in self._paths:
-            _unlink(_beside(path, _ASIDE))
-        for change in sorted(self._paths.values(), key=lambda change: -len(change.path)):
-            if change.before.kind == DIRECTORY and change.after.kind == ABSENT:
-                with contextlib.suppress(OSError):  # somebody put something into it meanwhile
-                    os.rmdir(change.path)
         os.unlink(os.path.join(place, "open"))
         return True
 
     def _before_too(self) -> str:
         """What to add to an error when the host itself was at fault."""
-        failing = [v for v in self.validations if not v.unless_before and _faults(v, self._call)[0]]
+        failing = [v for v in self.validations if not v.unless_before and _faults(v, self.call)[0]]
         return f" ('{' '.join(failing[0].argv)}' fails without our change, too)" if failing else ""
 
     def _keep(self) -> str:
@@ -426,14 +420,15 @@ class Transaction:
             self._set_units()
         self._place_files()
         for validation in self.validations:
-            faults, told = _faults(validation, self._call)
+            faults, told = _faults(validation, self.call)
             if faults - faults_before.get(validation, set()):
                 raise ChangeError(told)
-        _daemon_reload(self._paths, self._call)
+        _daemon_reload(self._paths, self.call)
         if not self._early_units:
             self._set_units()
+        self._tidy()
         self._reloading = True
-        _reload(self.reloads, self._call)
+        _reload(self.reloads, self.call)
 
     def _place_files(self) -> None:
         """Write all beside their targets first, so that a full disk shows before anything has changed."""
@@ -453,9 +448,21 @@ class Transaction:
         for directory in {os.path.dirname(change.path) for change in changes}:
             _sync_directory(directory)
 
+    def _tidy(self) -> None:
+        """Remove what stands aside, and directories that go.
+
+        Before the reload: a directory that changes later looks like a configuration that was not loaded.
+        """
+        for path in self._paths:
+            _unlink(_beside(path, _ASIDE))
+        for change in sorted(self._paths.values(), key=lambda change: -len(change.path)):
+            if change.before.kind == DIRECTORY and change.after.kind == ABSENT:
+                with contextlib.suppress(OSError):  # somebody put something into it meanwhile
+                    os.rmdir(change.path)
+
     def _set_units(self) -> None:
         for unit in self._units.values():
-            set_unit(unit.name, unit.after, self._call)
+            set_unit(unit.name, unit.after, self.call)
 
     def _take_lock(self) -> None:
         """Only one transaction at a time on a host. Raises ChangeError after a minute of waiting."""
@@ -484,12 +491,21 @@ class Transaction:
 CHANGE_SPEC: dict[str, Any] = {"run": {"type": "str"}}
 
 
-def change_host(module: Any, name: str, fill: Callable[[Transaction, dict[str, Any]], dict[str, Any]]) -> NoReturn:
-    """Run a module (an AnsibleModule) that makes one transaction.
+@dataclass
+class Planned:
+    """What a module returns besides what every change returns.
 
-    fill plans the transaction from the module's options, and returns what the module returns besides. It may raise
-    ChangeError or Unseen.
+    warnings: one line each; afterwards: called when the transaction is complete (in check mode: when it was told),
+    returns more of the result, and raises ChangeError.
     """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    afterwards: Callable[[], dict[str, Any]] | None = None
+
+
+def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) -> NoReturn:
+    """Run a module (an AnsibleModule) that makes one transaction; plan fills it, and may raise ChangeError or Unseen."""
     if os.geteuid() != 0:
         module.fail_json(msg=f"{name} needs root rights on the host: log in as root, or give --become")
     try:
@@ -497,9 +513,16 @@ def change_host(module: Any, name: str, fill: Callable[[Transaction, dict[str, A
         if transaction.recovered:
             verb = "will be" if module.check_mode else "was"
             module.warn(f"an earlier run was cut off; its half {verb} put back: {', '.join(transaction.recovered)}")
-        more = fill(transaction, module.params)
-        result = {"changes": transaction.changes, "diff": transaction.diff(), **more}
-        module.exit_json(changed=transaction.commit(), run=transaction.run, **result)
+        planned = plan(transaction)
+        result = {"changes": transaction.changes, "diff": transaction.diff(), **planned.result}
+        result["changed"] = transaction.commit()
+        result["run"] = transaction.run
+        if planned.afterwards:
+            more = planned.afterwards()
+            result.update(more, changed=result["changed"] or more["changed"], diff=result["diff"] + more["diff"])
+        for line in planned.warnings:
+            module.warn(line)
+        module.exit_json(**result)
     except (ChangeError, Unseen) as error:
         module.fail_json(msg=str(error))
     raise AssertionError("a module ends by exit_json or fail_json")

@@ -120,7 +120,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._change import CHANGE_SPEC, Transaction, UnitState, Validation, change_host
+from ..module_utils._change import CHANGE_SPEC, Planned, Transaction, UnitState, Validation, change_host
 
 SPEC = {
     **CHANGE_SPEC,
@@ -153,7 +153,7 @@ SPEC = {
 }
 
 
-def fill(transaction: Transaction, params: dict[str, Any]) -> dict[str, Any]:
+def plan(transaction: Transaction, params: dict[str, Any]) -> Planned:
     """Plan what the options ask for."""
     for item in params["directories"]:
         transaction.directory(item["path"], int(item["mode"], 8))
@@ -165,12 +165,12 @@ def fill(transaction: Transaction, params: dict[str, Any]) -> dict[str, Any]:
         transaction.unit(name, UnitState("enabled", True))
     transaction.validations += [Validation(tuple(map(str, argv))) for argv in params["validations"]]
     transaction.reloads += params["reloads"]
-    return {}
+    return Planned()
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    change_host(module, module.params["name"], fill)
+    change_host(module, module.params["name"], lambda transaction: plan(transaction, module.params))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,268 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role log_retention changes: rotation that keeps web logs, and a timer that destroys them in time.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from .. import _log_destroyer, _option
+from .._change import ChangeError, Planned, Transaction, UnitState, Validation
+from .._host import Host
+from .._log_destroyer import ACCESS_LOGS, ALL_LOGS, CONFIG, Rules, find
+from .._option import Period
+from .._services import logfile
+from .._services.logrotate import Configuration, configuration, hindrance
+from .._services.panels import panel
+from .._services.web import STATISTICS, LogFile, log_files
+from .logrotate_edit import edit, new_stanza
+
+LOGROTATE = "/etc/logrotate.conf"
+OWN_STANZAS = "/etc/logrotate.d/privacy-hosting-web"
+LIBRARY = "/usr/local/lib/privacy-hosting"
+COMMAND = "/usr/local/sbin/privacy-hosting-log-retention"
+UNIT = "privacy-hosting-log-retention"
+
+# directories that belong to a web server alone
+_SERVERS_OWN = ("/var/log/nginx", "/var/log/apache2", "/var/log/httpd")
+_REOPEN = {
+    "nginx": "invoke-rc.d nginx rotate >/dev/null 2>&1 || true",
+    "apache": "invoke-rc.d apache2 reload >/dev/null 2>&1 || true",
+}
+_HEADER = "# Made by privacy.hosting, role log_retention; ansible-playbook privacy.hosting.undo removes it.\n"
+
+
+def plan(host: Host, transaction: Transaction, period: str, paths: Sequence[str]) -> Planned:
+    """Fill the transaction for the web logs of a host. Raises Unseen, ChangeError."""
+    name = panel(host)
+    if name:
+        return Planned(
+            {"panel": name}, [f"{name} runs this host and writes its configuration: nothing was changed"]
+        )
+    logs = log_files(host)
+    warnings = list(rotate(host, transaction, logs, Period.parse(period).max_days))
+    told = rules(host, logs, period, paths)
+    if not told.directories and not told.patterns:
+        return Planned({}, warnings)
+    install_destroyer(transaction, told)
+    return Planned({}, warnings, lambda: destroy_now(transaction, told, host.now))
+
+
+# -- keeping ----------------------------------------------------------------------------------------------------------
+
+
+def rotate(host: Host, transaction: Transaction, logs: Sequence[LogFile], days: int) -> Iterator[str]:
+    """Rotation that keeps every log for so many days. Yields what an administrator must do."""
+    rotated = [log for log in logs if log.kind != STATISTICS]
+    if not rotated:
+        return
+    if not host.has("logrotate"):
+        yield "logrotate is not installed: nothing rotates the web logs, and nothing was changed in it"
+        return
+    found = configuration(host, LOGROTATE)
+    yield from _edit_stanzas(host, transaction, found, days, _paths(host, rotated))
+    yield from _cover(host, transaction, found, rotated, days)
+    transaction.validations.append(Validation(("logrotate", "-d", LOGROTATE), unless_before=True))
+    if host.stat("/usr/lib/systemd/system/logrotate.timer") or host.stat("/lib/systemd/system/logrotate.timer"):
+        transaction.unit("logrotate.timer", UnitState("enabled", True))
+    else:
+        yield "there is no logrotate.timer; make sure that something runs logrotate every day"
+
+
+def _paths(host: Host, logs: Sequence[LogFile]) -> set[str]:
+    return {path for log in logs for path in (host.glob(log.path) or [log.path])}
+
+
+def _edit_stanzas(
+    host: Host, transaction: Transaction, found: Configuration, days: int, logs: set[str]
+) -> Iterator[str]:
+    """Edit the stanzas that handle these logs; the last of a file first, so that line numbers stay true."""
+    for stanza in sorted(found.stanzas, key=lambda stanza: (stanza.path, -stanza.line)):
+        if not logs.intersection(stanza.files):
+            continue
+        others = [file for file in stanza.files if file not in logs and not _servers_own(file)]
+        if others:
+            yield (
+                f"{stanza.source()} rotates web logs together with {others[0]} and was left as it is: give web logs a "
+                "stanza of their own"
+            )
+            continue
+        path = host.real(stanza.path)
+        text = transaction.look(path).data.decode("utf-8", "surrogateescape")
+        transaction.write(path, edit(text, stanza, days))
+        for log in stanza.files:
+            hindered = hindrance(host, stanza, log)
+            if hindered:
+                yield f"{stanza.source()} will not rotate: {hindered}"
+
+
+def _servers_own(path: str) -> bool:
+    return any(path.startswith(directory + "/") for directory in _SERVERS_OWN)
+
+
+def _cover(
+    host: Host, transaction: Transaction, found: Configuration, logs: Sequence[LogFile], days: int
+) -> Iterator[str]:
+    """Stanzas of our own for logs that no other stanza handles."""
+    bare: dict[str, set[str]] = {}
+    for log in logs:
+        others = [stanza for stanza in found.stanzas if stanza.path != OWN_STANZAS]
+        if any(path in stanza.files for path in _paths(host, [log]) for stanza in others):
+            continue
+        if "*" in log.path or log.path != host.real(log.path):
+            yield f"{log.path} (from {log.source}) is not rotated; give it a stanza of logrotate"
+        else:
+            bare.setdefault(log.server, set()).add(log.path)
+    if bare:
+        stanzas = [new_stanza(sorted(paths), days, _REOPEN[server]) for server, paths in sorted(bare.items())]
+        transaction.write(OWN_STANZAS, _HEADER + "\n".join(stanzas), 0o644)
+
+
+# -- destroying -------------------------------------------------------------------------------------------------------
+
+
+def rules(host: Host, logs: Sequence[LogFile], period: str, paths: Sequence[str]) -> Rules:
+    """What the destroyer is told about this host."""
+    directories = {path: ALL_LOGS for path in _SERVERS_OWN if host.stat(path)}
+    patterns = set(paths)
+    for log in logs:
+        directory = host.real(os.path.dirname(log.path))
+        if log.kind == STATISTICS:
+            patterns.add(log.path)
+        elif not _servers_own(log.path) and "*" not in directory:
+            if directory.count("/") > 1 and directory != "/var/log":
+                directories.setdefault(directory, ACCESS_LOGS)
+            patterns |= _archives(log.path)
+    keep = sorted({log.path for log in logs if "*" not in log.path})
+    return Rules(period, dict(sorted(directories.items())), sorted(patterns), keep)
+
+
+def _archives(log: str) -> set[str]:
+    """Patterns for a log and what rotation makes of it, dates before its ending included."""
+    stem, ending = os.path.splitext(log)
+    return {f"{log}*", f"{stem}[-.][0-9]*{ending}*"}
+
+
+def install_destroyer(transaction: Transaction, rules: Rules) -> None:
+    """The command that destroys, what it imports, its rules and its timer."""
+    package = f"{LIBRARY}/privacy_hosting"
+    for directory in (LIBRARY, package, f"{package}/_services", os.path.dirname(CONFIG)):
+        transaction.directory(directory)
+    transaction.write(f"{package}/__init__.py", "", 0o644)
+    transaction.write(f"{package}/_services/__init__.py", "", 0o644)
+    transaction.write(f"{package}/_services/logfile.py", _source(logfile), 0o644)
+    transaction.write(f"{package}/_option.py", _source(_option), 0o644)
+    transaction.write(f"{package}/_log_destroyer.py", _source(_log_destroyer), 0o644)
+    transaction.write(COMMAND, _COMMAND_TEXT, 0o755)
+    transaction.write(CONFIG, rules.as_text(), 0o644)
+    transaction.write(f"/etc/systemd/system/{UNIT}.service", _service(rules), 0o644)
+    transaction.write(f"/etc/systemd/system/{UNIT}.timer", _TIMER, 0o644)
+    transaction.validations.append(Validation((COMMAND, "--check-rules")))
+    transaction.unit(f"{UNIT}.timer", UnitState("enabled", True))
+
+
+def _source(module: ModuleType) -> str:
+    """The very text that runs here: audit, dry run and destroyer agree about what is past its time."""
+    return inspect.getsource(module)
+
+
+def destroy_now(transaction: Transaction, told: Rules, now: dt.datetime) -> dict[str, Any]:
+    """Let the service run once, in its own confines, if there is anything for it to do. In check mode, tell what."""
+    past = {item.path: str(item) for item in find(told, now).past}
+    if past and not transaction.check:
+        transaction.call(("systemctl", "start", f"{UNIT}.service"))
+        past = {path: text for path, text in past.items() if not os.path.lexists(path)}
+    header = "web logs past their time"
+    diff = {"before": "".join(f"{text}\n" for text in past.values()), "after": "", "before_header": header}
+    return {
+        "destroyed": sorted(past),
+        "changed": bool(past),
+        "diff": [{**diff, "after_header": f"{header}, destroyed"}] if past else [],
+    }
+
+
+_COMMAND_TEXT = f"""#!/usr/bin/python3 -IB
+{_HEADER}import sys
+
+sys.path.insert(0, "{LIBRARY}")
+from privacy_hosting._log_destroyer import main
+
+sys.exit(main())
+"""
+
+_TIMER = f"""{_HEADER}[Unit]
+Description=Destroy web logs that are past their promised period, daily
+
+[Timer]
+OnCalendar=daily
+RandomizedDelaySec=1h
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _service(rules: Rules) -> str:
+    """The service: it can write where logs are, and nowhere else, and has no network."""
+    writable = [*rules.directories, *(_fixed_part(pattern) for pattern in rules.patterns)]
+    paths = "".join(f"ReadWritePaths={_quoted(path)}\n" for path in sorted(set(writable)))
+    return f"""{_HEADER}[Unit]
+Description=Destroy web logs that are past their promised period
+Documentation=file:{CONFIG}
+
+[Service]
+Type=oneshot
+ExecStart={COMMAND}
+Nice=10
+IOSchedulingClass=idle
+TimeoutStartSec=4h
+UMask=0077
+CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_SYS_PTRACE
+NoNewPrivileges=yes
+ProtectSystem=strict
+{paths}PrivateDevices=yes
+PrivateNetwork=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=none
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+"""
+
+
+def _fixed_part(pattern: str) -> str:
+    """The directory above the first wildcard of a pattern, or the pattern itself if it is a directory."""
+    if not any(char in pattern for char in "*?["):
+        return pattern if os.path.isdir(pattern) else os.path.dirname(pattern)
+    return os.path.dirname(pattern[: min(pattern.index(char) for char in "*?[" if char in pattern)])
+
+
+def _quoted(path: str) -> str:
+    """A path in a unit file: '-' lets it be absent, '%' stands for itself."""
+    if "\n" in path:
+        raise ChangeError(f"the path {path!r} cannot stand in a unit file")
+    return shlex.quote("-" + path.replace("%", "%%")) if " " in path else "-" + path.replace("%", "%%")

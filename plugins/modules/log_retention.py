@@ -1,0 +1,95 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: log_retention
+short_description: Keep web logs for a period, and then destroy them
+version_added: 0.1.0
+author:
+  - the privacy.hosting authors
+description:
+  - Makes logrotate keep every day of the web logs for longer than the period, by the smallest edits of the stanzas that
+    handle them, and gives a stanza to web logs that have none.
+  - Installs a command that destroys web logs once their last line is past the period, and a systemd timer that runs it
+    every day. It runs once at the end, too.
+  - A host that a control panel runs is left as it is.
+options:
+  period:
+    description: How long web logs are kept, such as V(2 years), V(6 months) or V(14 days).
+    type: str
+    required: true
+  paths:
+    description:
+      - More places with web logs, or copies of them, as shell patterns; a directory stands for all that is below it.
+      - All files there are taken for logs, and destroyed once they are past the period.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - privacy.hosting._change
+"""
+
+EXAMPLES = r"""
+- name: Keep web logs for two years, and then destroy them
+  privacy.hosting.log_retention:
+    period: 2 years
+"""
+
+RETURN = r"""
+changes:
+  description: The paths and units that were changed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/logrotate.d/nginx, logrotate.timer]
+destroyed:
+  description: The logs past their time that were destroyed, or would be in check mode.
+  returned: success, on a host with web logs
+  type: list
+  elements: str
+  sample: [/var/log/nginx/old.example.access.log.2.gz]
+panel:
+  description: The control panel that runs the host.
+  returned: when one does
+  type: str
+  sample: Plesk
+run:
+  description: The run that the change belongs to.
+  returned: success
+  type: str
+  sample: 2026-01-31T12:00:00Z
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._change import CHANGE_SPEC, ChangeError, Planned, Transaction, change_host
+from ..module_utils._changes.log_retention import plan
+from ..module_utils._host import Host
+from ..module_utils._option import Period
+
+SPEC = {
+    **CHANGE_SPEC,
+    "period": {"type": "str", "required": True},
+    "paths": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+
+    def planned(transaction: Transaction) -> Planned:
+        try:
+            period = str(Period.parse(module.params["period"]))
+        except ValueError as error:
+            raise ChangeError(f"period: {error}") from None
+        return plan(Host(), transaction, period, module.params["paths"])
+
+    change_host(module, "log_retention", planned)
+
+
+if __name__ == "__main__":
+    main()

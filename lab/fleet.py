@@ -109,6 +109,7 @@ class Lab:
     def up(self, names: Sequence[str], *, fresh: bool = False) -> None:
         """Build and start what is not running; with `fresh`, put back what is."""
         hosts = self.chosen(names)
+        network.make_bridge(self.network)
         images.build(self.release, [host.image for host in hosts], self.data["images"])
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
@@ -116,7 +117,6 @@ class Lab:
             self._make_keys()
             if not running:
                 self._set_moment()
-            network.make_bridge(self.network)
             stale = [host for host in hosts if fresh or running.get(host.name) != self._fingerprint(host)]
             for host in hosts:
                 if host not in stale:

@@ -36,11 +36,12 @@ mount --make-rprivate /
 mount --bind "$1" /mnt
 mount -t tmpfs -o mode=0711 tmpfs /mnt/run
 mkdir /mnt/run/netns
-# Podman keeps a few things at fixed places below /run and /var/lib: here they are its own, and empty.
+# Podman keeps a few things at fixed places: here they are its own, and empty.
 resolver=$(readlink -f /etc/resolv.conf)
 cp "$resolver" /mnt/run/resolv.conf
 mount -t tmpfs -o mode=0755 tmpfs /run
 mount -t tmpfs -o mode=0755 tmpfs /var/lib
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 [ -e "$resolver" ] || install -D -m 0644 /mnt/run/resolv.conf "$resolver"
 if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
     umount -R /sys/fs/cgroup
@@ -120,14 +121,19 @@ def missing_packages() -> list[str]:
     return [package for package in required_packages() if package not in installed]
 
 
-def install_packages() -> None:
-    """Install what is missing, after naming it; needs root."""
+def provide_packages(*, install: bool) -> None:
+    """Install what is missing, after naming it; else say in one line what is missing. Needs root."""
     missing = missing_packages()
     if os.geteuid() != 0:
-        needs = f" and these packages: {' '.join(missing)}" if missing else ""
-        raise LabError(f"the lab needs root{needs}; run it as root or with sudo")
-    if not missing:
-        return
+        needs = f", and these Debian packages: {' '.join(missing)}" if missing else ""
+        raise LabError(f"the lab's servers are containers that only root can make: it needs root{needs}")
+    if missing and not install:
+        raise LabError(f"Debian packages are missing that `lab/lab up` installs: {' '.join(missing)}")
+    if missing:
+        _install(missing)
+
+
+def _install(missing: Sequence[str]) -> None:
     say(f"installing Debian packages: {' '.join(missing)}")
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *missing]):

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demonstration: audit a fleet in its ordinary state, harden it, audit it again, and show both."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab import machine
+from lab.fleet import Lab
+from lab.machine import LabError, say
+from lab.network import DEFAULT_LAB
+
+BEFORE, AFTER = "before", "after"
+SENTENCE_WIDTH = 68  # characters of a promise's text in the table
+
+# What Ansible finds and leaves in the clone; each may be set otherwise by whoever calls.
+_ENVIRONMENT = {
+    "ANSIBLE_CONFIG": str(machine.REPOSITORY / "ansible.cfg"),
+    "ANSIBLE_HOME": str(machine.REPOSITORY / ".cache" / "ansible"),
+    "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
+}
+
+
+def demo(lab: Lab) -> bool:
+    """Run the demonstration; returns whether no promise is broken at its end."""
+    reports = machine.REPOSITORY / "reports" / lab.name
+    for run in (BEFORE, AFTER):
+        shutil.rmtree(reports / run, ignore_errors=True)
+    say(f"building the lab: {', '.join(lab.hosts)} on Debian {lab.release}")
+    lab.up([], fresh=True)
+    say("auditing the servers as they are; this changes nothing on them")
+    before = _audit(lab, reports, BEFORE)
+    say("hardening them")
+    if _play(lab, "harden") != 0:
+        raise LabError("privacy.hosting.harden failed; its own messages are above")
+    say("auditing them again")
+    after = _audit(lab, reports, AFTER)
+    print("\n".join(["", *_table(before, after), "", *_closing(lab, reports)]), flush=True)
+    return not any(promise["verdict"] == "broken" for promise in after["promises"])
+
+
+def _audit(lab: Lab, reports: Path, run: str) -> dict[str, Any]:
+    """Audit, report into the folder of this run, and return what its fleet.json holds."""
+    options = {"audit_dest": str(reports), "audit_run": run, "audit_fail_on": []}
+    status = _play(lab, "audit", "-e", json.dumps(options))
+    fleet = reports / run / "fleet.json"
+    if status != 0 or not fleet.exists():
+        raise LabError("privacy.hosting.audit failed; its own messages are above")
+    return json.loads(fleet.read_text())
+
+
+def _inventories(lab: Lab) -> list[str]:
+    """The default lab's inventory is a part of the tree; another lab's addresses stand beside its keys."""
+    own = [] if lab.name == DEFAULT_LAB else ["-i", str((lab.state / "hosts.yml").relative_to(machine.REPOSITORY))]
+    return ["-i", "inventories/lab", *own]
+
+
+def _play(lab: Lab, playbook: str, *arguments: str) -> int:
+    """Run a playbook with its output in sight, and return its exit code."""
+    command = ["ansible-playbook", f"privacy.hosting.{playbook}", *_inventories(lab), *arguments]
+    print(f"\n$ {' '.join(command)}", flush=True)
+    binary = machine.REPOSITORY / ".venv" / "bin" / command[0]
+    if not binary.exists():
+        raise LabError("there is no .venv/bin/ansible-playbook: run `make demo`, which makes it")
+    environment = {**_ENVIRONMENT, **os.environ}
+    return subprocess.run([str(binary), *command[1:]], cwd=machine.REPOSITORY, env=environment, check=False).returncode
+
+
+def _table(before: dict[str, Any], after: dict[str, Any]) -> Sequence[str]:
+    """The promises with their verdicts before and after, one line each."""
+    earlier = {promise["id"]: promise["verdict"] for promise in before["promises"]}
+    rows = [
+        (earlier.get(promise["id"], "-"), promise["verdict"], _shortened(promise["says"]))
+        for promise in after["promises"]
+    ]
+    return [f"{was:<15} {now:<15} {says}" for was, now, says in [("BEFORE", "AFTER", "PROMISE"), *rows]]
+
+
+def _shortened(sentence: str) -> str:
+    folded = " ".join(sentence.split())
+    return folded if len(folded) <= SENTENCE_WIDTH else f"{folded[: SENTENCE_WIDTH - 1]}…"
+
+
+def _closing(lab: Lab, reports: Path) -> Sequence[str]:
+    shown = reports.relative_to(machine.REPOSITORY)
+    name = "" if lab.name == DEFAULT_LAB else f"LAB_NAME={lab.name} "
+    return [
+        f"The reports: {shown / BEFORE / 'index.html'} and {shown / AFTER / 'index.html'}",
+        "The servers stay up, so try things yourself:",
+        "  . .venv/bin/activate",
+        f"  ansible-playbook privacy.hosting.audit {' '.join(_inventories(lab))}",
+        f"  {name}lab/lab ssh web1",
+        f"  {name}lab/lab restore            # the servers as they were before",
+        "`make clean` removes all of it, but for the Debian packages.",
+    ]

@@ -66,45 +66,63 @@ class Malformed(Exception):
 
 def parse(text: str, path: str) -> tuple[Directive, ...]:
     """The directives of one file, blocks within blocks. Raises Malformed."""
-    ends = [found.start() for found in re.finditer("\n", text)]
-    levels: list[tuple[list[Directive], Directive | None]] = [([], None)]
-    words: list[str] = []
-    first = position = 0
+    return _Parser(text, path).directives()
 
-    def line(offset: int) -> int:
-        return bisect_right(ends, offset - 1) + 1
 
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            raise Malformed(f"{path}:{line(position)}: a quoted word does not end")
-        kind, start, position = found.lastgroup, position, found.end()
-        if kind == "blank":
-            continue
-        if kind != "mark":
-            first = first if words else start
-            words.append(_ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), found.group(kind or 0)))
-            continue
-        mark = found.group()
-        if (mark == "}") == bool(words) or (mark == "}" and len(levels) == 1) or len(levels) > _DEPTH:
-            raise Malformed(f"{path}:{line(start)}: unexpected '{mark}'")
-        if mark == "}":
-            inner, opened = levels.pop()
+class _Parser:
+    """One pass over the text of a file."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text
+        self.path = path
+        self.ends = [found.start() for found in re.finditer("\n", text)]
+        self.levels: list[tuple[list[Directive], Directive | None]] = [([], None)]
+        self.words: list[str] = []
+        self.first = 0  # the offset of the first word
+
+    def line(self, offset: int) -> int:
+        return bisect_right(self.ends, offset - 1) + 1
+
+    def directives(self) -> tuple[Directive, ...]:
+        position = 0
+        while position < len(self.text):
+            found = _TOKEN.match(self.text, position)
+            if found is None:
+                raise Malformed(f"{self.path}:{self.line(position)}: a quoted word does not end")
+            start, position = position, found.end()
+            if found.lastgroup == "mark":
+                position = self._mark(found.group(), start, position)
+            elif found.lastgroup != "blank":
+                self.first = self.first if self.words else start
+                word = found.group(found.lastgroup or 0)
+                self.words.append(_ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), word))
+        if self.words or len(self.levels) > 1:
+            missing = ";" if self.words else "}"
+            raise Malformed(f"{self.path}:{self.line(position)}: unexpected end of file, expecting '{missing}'")
+        return tuple(self.levels[0][0])
+
+    def _mark(self, mark: str, start: int, position: int) -> int:
+        """Take a ';', '{' or '}'. The offset to go on at."""
+        closes = mark == "}"
+        if closes == bool(self.words) or (closes and len(self.levels) == 1) or len(self.levels) > _DEPTH:
+            raise Malformed(f"{self.path}:{self.line(start)}: unexpected '{mark}'")
+        if closes:
+            inner, opened = self.levels.pop()
             assert opened is not None
-            levels[-1][0].append(replace(opened, block=tuple(inner), end=position))
-            continue
-        directive = Directive(words[0], tuple(words[1:]), path, line(first), first, position, inside=position)
-        words = []
+            self.levels[-1][0].append(replace(opened, block=tuple(inner), end=position))
+            return position
+        name, *args = self.words
+        directive = Directive(name, tuple(args), self.path, self.line(self.first), self.first, position)
+        self.words = []
         if mark == ";":
-            levels[-1][0].append(replace(directive, inside=0))
-        elif _LUA_BLOCK.fullmatch(directive.name):
-            position = _behind_braces(text, position)
-            levels[-1][0].append(replace(directive, block=(), end=position))
+            self.levels[-1][0].append(directive)
+        elif _LUA_BLOCK.fullmatch(name):
+            end = _behind_braces(self.text, position)
+            self.levels[-1][0].append(replace(directive, block=(), end=end, inside=position))
+            return end
         else:
-            levels.append(([], directive))
-    if words or len(levels) > 1:
-        raise Malformed(f"{path}:{line(len(text))}: unexpected end of file, expecting '{';' if words else '}'}'")
-    return tuple(levels[0][0])
+            self.levels.append(([], replace(directive, inside=position)))
+        return position
 
 
 def _behind_braces(text: str, position: int) -> int:
@@ -252,7 +270,7 @@ def _running(host: Host, master: Process, children: Sequence[Process]) -> WebSer
     reader, config = _read(host, build)
     workers = [process for process in children if "worker process" in process.argv[0]]
     current = [process for process in workers if "shutting down" not in process.argv[0]]
-    started = min((process.started for process in current or [master]))
+    started = min(process.started for process in current or [master])
     running = loaded(host, started, reader.files, reader.directories)
     return _server(host, build, reader, config, master.pid, running)
 
@@ -460,7 +478,7 @@ class _Effect:
         inside = server.block or ()
         logs = self._logs_at(inside)
         logs = inherited if logs is None else logs
-        everywhere = any(inner.name == "location" and inner.args[-1:] == ("/",) and inner.args[:1] != ("=",) for inner in inside)
+        everywhere = any(inner.name == "location" and inner.args in (("/",), ("^~", "/")) for inner in inside)
         answers = any(inner.name in ("return", "if", "rewrite") for inner in inside)
         yield Place("server", logs, server.source, visited=answers or not everywhere)
         yield from self._inner_places(inside, logs, "", visited=True)
@@ -501,26 +519,27 @@ class _Effect:
                 yield from self._all_error_logs(inner.block, here)
 
     def other_logs(self) -> Iterator[LogFile]:
-        """Files outside the virtual hosts: the main error log, and access logs of passed-on connections."""
+        """Files that no virtual host may write to now: inherited ones, the main error log, those of other protocols."""
         for log in self._error_logs(self.config, ()):
             if log.kind == FILE:
-                yield LogFile(log.path, ERROR_LOG, NAME, (), log.directive.source if log.directive else self.build.config)
-        for block in named(self.config, "stream", "mail"):
+                source = log.directive.source if log.directive else self.build.config
+                yield LogFile(log.path, ERROR_LOG, NAME, (), source)
+        for block in named(self.config, "http", "stream", "mail"):
             for entry in _all(block.block or ()):
-                if entry.name in ("access_log", "error_log") and entry.args:
+                if entry.name in ("access_log", "error_log") and entry.args and entry.args[0] not in ("off", "stderr"):
                     kind, path = self._target(entry.args[0])
-                    if kind == FILE and entry.args[0] not in ("off", "stderr"):
-                        yield LogFile(_pattern(path), ACCESS if entry.name == "access_log" else ERROR_LOG, NAME, (), entry.source)
+                    if kind == FILE:
+                        what = ACCESS if entry.name == "access_log" else ERROR_LOG
+                        yield LogFile(_pattern(path), what, NAME, (), entry.source)
                 if entry.name == "server" and block.name == "stream":
                     self._stream_server(entry)
 
     def _stream_server(self, block: Directive) -> None:
         for entry in named(block.block or (), "listen"):
-            _address_, port = _address(entry.args[0]) if entry.args else ("", 0)
+            port = _address(entry.args[0])[1] if entry.args else 0
             if port in (80, 443, 8080, 8443) and named(block.block or (), "proxy_pass"):
-                self.problems.append(
-                    f"{entry.source}: nginx passes connections to port {port} on unread: their requests are logged elsewhere"
-                )
+                why = f"nginx passes connections to port {port} on unread: their requests are logged elsewhere"
+                self.problems.append(f"{entry.source}: {why}")
 
 
 def _in_path(held: Held) -> Held:
@@ -547,7 +566,8 @@ def _for_itself(block: Iterable[Directive]) -> bool:
         return False
     rules = [(entry.name, entry.args[0]) for entry in named(block, "allow", "deny") if entry.args]
     allowed = [who for verb, who in rules if verb == "allow"]
-    return rules[-1:] == [("deny", "all")] and all(who in ("127.0.0.1", "::1", "127.0.0.0/8", "unix:") for who in allowed)
+    itself = ("127.0.0.1", "::1", "127.0.0.0/8", "unix:")
+    return rules[-1:] == [("deny", "all")] and all(who in itself for who in allowed)
 
 
 def _address(word: str) -> tuple[str, int]:
@@ -555,7 +575,8 @@ def _address(word: str) -> tuple[str, int]:
     if word.startswith("unix:"):
         return word, 0
     found = re.fullmatch(r"(\[[^\]]*\]|[^:]*?)(?::?(\d+))?", word) if not word.isdigit() else None
-    address, port = (found.group(1).strip("[]"), int(found.group(2) or 80)) if found else ("", int(word) if word.isdigit() else 80)
+    address = found.group(1).strip("[]") if found else ""
+    port = int((found.group(2) if found else word) or 80)
     return {"": "0.0.0.0", "*": "0.0.0.0"}.get(address, address), port  # noqa: S104  what nginx does
 
 

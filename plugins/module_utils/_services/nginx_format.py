@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .virtualhost import FIELDS, QUERY, Directive
+from .virtualhost import ASKED, FIELDS, OWN, QUERY, Directive
 
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
-ASKED, OWN = "asked", "own"
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -148,7 +147,8 @@ class Map:
     def __init__(self, directive: Directive) -> None:
         self.source = directive.args[0]
         self.readable = True
-        self.rules = [self._rule(entry) for entry in directive.block or () if entry.name not in ("hostnames", "volatile")]
+        entries = [entry for entry in directive.block or () if entry.name not in ("hostnames", "volatile")]
+        self.rules = [self._rule(entry) for entry in entries]
 
     def _rule(self, entry: Directive) -> _Rule:
         value = entry.args[0] if entry.args else ""

@@ -12,10 +12,13 @@ from __future__ import annotations
 from .._host import Host, Unseen
 
 
+_DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+
+
 def starts_at_boot(host: Host, unit: str) -> bool | None:
     """Whether systemd would start a unit at boot, as its links say; None where that cannot be seen."""
     try:
-        for directory in ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"):
+        for directory in _DIRECTORIES:
             for wants in host.names(directory):
                 if wants.endswith((".wants", ".requires")) and unit in host.names(f"{directory}/{wants}"):
                     return True

@@ -18,6 +18,9 @@ FIELDS = ("domain", "path", "user_agent", "client_ip", "time", "method", "status
 # what a log may hold beside them, and some promises exclude
 QUERY = "query_string"
 
+# whose name a log holds: the one that the visitor asked for, or the virtual host's first
+ASKED, OWN = "asked", "own"
+
 FILE, SYSLOG, PIPE, STREAM, OFF = "file", "syslog", "pipe", "stream", "off"
 ACCESS, ERROR_LOG, STATISTICS = "access", "error", "statistics"
 
@@ -70,8 +73,9 @@ class AccessLog:
     own output, as a rule the journal) or OFF (nothing is logged; path is '/dev/null' where it was thrown away).
     path: may hold the server's own variables ('$host') or dates ('%Y'), see ``pattern``.
     fields: what it surely holds (members of FIELDS, and QUERY); unclear: what cannot be told from the configuration.
-    host_names: 'asked' (the name that the visitor asked for), 'own' (the virtual host's first name), or ''.
-    condition: as written, '' if every request is logged; flush_s: the longest time that a line may wait.
+    host_names: ASKED, OWN, or '' where it holds no name.
+    condition: as written, '' where there is none; always: whether every request is logged, None if that is unknown.
+    flush_s: the longest time in seconds that a line may wait, math.inf where only a full buffer is written.
     pattern: a shell pattern that matches all files it writes (the path itself where it is a plain one).
     """
 

@@ -80,6 +80,8 @@ def _log_files(servers: list[WebServer]) -> list[LogFile]:
             for path, kind, source in _written(vhost):
                 sites, _source = found.setdefault((path, kind, server.name), (set(), source))
                 sites.add(vhost.label)
+        for log in server.other_logs:
+            found.setdefault((log.path, log.kind, log.server), (set(), log.source))
     return [
         LogFile(path, kind, name, tuple(sorted(sites)), source)
         for (path, kind, name), (sites, source) in sorted(found.items())

@@ -8,6 +8,10 @@ PRIVATE to the collection.
 
 How to use it, once for each promise on each host::
 
+    promise_row(promise, findings, statement, host, today, groups) -> the promise's entry in the host's record
+
+which asks the table::
+
     verdict(answers, named=…, attested=…, waived=…, planned=…) -> one of VERDICTS
 
 ``answers`` holds one list of findings for each measure that the promise asks about, as measure_info returns them
@@ -21,7 +25,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._statement import Promise, Statement
 
 BROKEN, UNPROVEN, LAPSED = "broken", "unproven", "lapsed"
 WAIVED, KEPT, ATTESTED, NOT_APPLICABLE = "waived", "kept", "attested", "not_applicable"
@@ -89,6 +96,49 @@ def _of_answer(findings: Sequence[Mapping[str, Any]], named: bool) -> str:
     """What the findings of one measure come to."""
     answer = worst(OF_FINDING.get(finding["status"], OF_NOTHING) for finding in findings)
     return OF_ABSENCE_WHERE_NAMED if named and answer == NOT_APPLICABLE else answer
+
+
+def promise_row(
+    promise: Promise,
+    findings: Sequence[Mapping[str, Any]],
+    statement: Statement,
+    host: str,
+    today: date,
+    groups: Iterable[str] = (),
+) -> dict[str, Any]:
+    """One promise on one host, as it stands in the host's record (_report/host.schema.json).
+
+    findings: those of all measures that the promise asks about, as measure_info returns them; periods that nobody
+    has set are added here. groups: the host's, for the patterns of 'hosts'. today: the UTC date of the audit.
+    """
+    named = tuple(groups)
+    unset = [finding.as_dict() for finding in promise.unset_findings()]
+    waiver = statement.waiver_for(promise.id, host, named)
+    grounds: dict[str, dict[str, Any]] = {}
+    if waiver:
+        grounds["waiver"] = {**waiver.as_dict(), "state": state(waiver.until, today)}
+    if promise.attested:
+        grounds["attested"] = {**promise.attested.as_dict(), "state": state(promise.attested.until, today)}
+    if promise.planned:
+        grounds["planned"] = {**promise.planned.as_dict(), "state": plan_state(promise.planned.until, today)}
+    answers = [[found for found in findings if found["measure"] == measure] for measure in promise.measures]
+    strange = [found for found in findings if found["measure"] not in promise.measures]
+    return {
+        "id": promise.id,
+        "where": dict(promise.where),
+        "says": promise.says,
+        "gdpr": list(promise.gdpr),
+        "applies": promise.applies_to(host, named),
+        "verdict": verdict(
+            [*answers, *([part] for part in (*strange, *unset))],
+            named=promise.names(host, named),
+            waived=grounds["waiver"]["state"] if "waiver" in grounds else None,
+            attested=grounds["attested"]["state"] if "attested" in grounds else None,
+            planned=grounds["planned"]["state"] if "planned" in grounds else None,
+        ),
+        "findings": [*findings, *unset],
+        **grounds,
+    }
 
 
 def fleet_verdict(verdicts: Iterable[str]) -> str:

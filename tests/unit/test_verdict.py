@@ -15,7 +15,13 @@ import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils import _finding
 from ansible_collections.privacy.hosting.plugins.plugin_utils import _verdict
-from ansible_collections.privacy.hosting.plugins.plugin_utils._verdict import failures, fleet_verdict, verdict
+from ansible_collections.privacy.hosting.plugins.plugin_utils._statement import Statement
+from ansible_collections.privacy.hosting.plugins.plugin_utils._verdict import (
+    failures,
+    fleet_verdict,
+    promise_row,
+    verdict,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
 
@@ -176,6 +182,84 @@ def test_states_turn_on_their_day(function, the_day_itself):
     assert function(until, date(2026, 5, 31)) == "in_force"
     assert function(until, until) == the_day_itself
     assert function(until, date(2026, 6, 2)) == "lapsed"
+
+
+# --- a promise's entry in a record --------------------------------------------------------------------------------
+
+REGISTER = {
+    "provider": "Example",
+    "title": "Privacy statement",
+    "language": "en",
+    "published": "2026-01-05",
+    "url": "https://example.nl/privacy",
+    "text_sha256": "0" * 64,
+    "promises": [
+        {
+            "id": "logged",
+            "says": "All is logged.",
+            "where": {"section": "Hosting"},
+            "hosts": "web*",
+            "measures": {"web_log": {"fields": ["domain"]}},
+        },
+        {
+            "id": "sworn",
+            "says": "Never.",
+            "where": {"section": "Hosting"},
+            "attested": {"by": "me", "since": "2026-01-05", "for": "1 year", "evidence": "x"},
+        },
+        {
+            "id": "later",
+            "says": "Later.",
+            "where": {"section": "Hosting"},
+            "planned": {"until": "2026-12-01", "reason": "none yet"},
+        },
+    ],
+}
+WAIVERS = [{"promise": "logged", "hosts": "shop", "reason": "moves", "by": "me", "until": "2026-11-30"}]
+TODAY = date(2026, 11, 20)
+
+
+def row(promise_id, findings, host="web1", today=TODAY, groups=()):
+    statement = Statement.load(REGISTER, WAIVERS, today=TODAY)
+    promise = next(promise for promise in statement.promises if promise.id == promise_id)
+    return promise_row(promise, findings, statement, host, today, groups)
+
+
+def test_a_row_has_what_the_statement_says_and_the_verdict():
+    got = row("logged", [{"measure": "web_log", "status": "fail"}])
+    assert got["verdict"] == "broken"
+    assert (got["id"], got["says"], got["applies"]) == ("logged", "All is logged.", True)
+    assert got["findings"] == [{"measure": "web_log", "status": "fail"}]
+    assert not {"waiver", "attested", "planned"} & got.keys()
+
+
+def test_a_measure_without_a_finding_is_unproven():
+    assert row("logged", [])["verdict"] == "unproven"
+
+
+def test_absence_is_unproven_on_a_host_that_the_promise_names():
+    assert row("logged", [{"measure": "web_log", "status": "not_applicable"}])["verdict"] == "unproven"
+
+
+def test_a_finding_of_another_measure_answers_no_question():
+    got = row("logged", [{"measure": "web_tls", "status": "pass"}])
+    assert got["verdict"] == "unproven"
+
+
+def test_a_waiver_holds_for_its_group_through_its_last_day():
+    fail = [{"measure": "web_log", "status": "fail"}]
+    assert row("logged", fail, groups=["shop"])["verdict"] == "waived"
+    assert row("logged", fail, groups=["shop"], today=date(2026, 11, 30))["verdict"] == "waived"
+    after = row("logged", fail, groups=["shop"], today=date(2026, 12, 1))
+    assert (after["verdict"], after["waiver"]["state"]) == ("broken", "lapsed")
+
+
+def test_attested_and_planned_rows_carry_their_grounds():
+    sworn, later = row("sworn", []), row("later", [])
+    assert (sworn["verdict"], sworn["attested"]["by"], sworn["attested"]["state"]) == ("attested", "me", "in_force")
+    assert (later["verdict"], later["planned"]["state"]) == ("unproven", "in_force")
+    assert row("sworn", [], today=date(2027, 1, 6))["verdict"] == "lapsed"
+    assert row("later", [], today=date(2026, 12, 1))["planned"]["state"] == "lapsed"
 
 
 # --- which verdicts fail a run ------------------------------------------------------------------------------------

@@ -60,14 +60,12 @@ def host(request: pytest.FixtureRequest, fleet: Fleet) -> testinfra.host.Host:
     """Each host in turn, as testinfra sees it over ssh, with root rights."""
     state = fleet.lab.state
     known = f"-o UserKnownHostsFile={state}/known_hosts -o IdentitiesOnly=yes"
-    backend = testinfra.get_host(
+    return testinfra.get_host(
         f"ssh://debian@{fleet.address(request.param)}",
         ssh_identity_file=str(state / "id_ed25519"),
         ssh_extra_args=known,
         sudo=True,
     )
-    backend.name = request.param
-    return backend
 
 
 # -- rounds ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,188 @@
+"""harden, audit and undo as administrators run them: partly, as others, cut off, and back again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.lab.fleet import Fleet, promise, verdicts
+
+WEB_LOG = "traffic-recorded"
+RETENTION = "traffic-kept-two-years"
+
+# Every file that harden may touch, with content, mode, owner and age of change.
+FILES = r"""
+find /etc /var/lib/logrotate /usr/local /var/www -xdev \( -type f -o -type l \) -printf '%p %y %m %u %g %l ' \
+    \( -type f -exec sha256sum -b {} \; -o -printf '\n' \) | sort
+systemctl list-unit-files --no-legend --plain
+"""
+SERVICES = {"web1": "nginx", "web2": "apache2"}
+
+
+def state(fleet: Fleet) -> dict[str, str]:
+    """What undo must bring back, by host."""
+    return {host: fleet.shell(host, FILES) for host in fleet.hosts}
+
+
+def serving(fleet: Fleet, host: str) -> bool:
+    """Whether the host's web server runs, has a valid configuration, and answers."""
+    test = {"nginx": "nginx -t -q", "apache2": "apachectl -t 2>/dev/null"}[SERVICES[host]]
+    fleet.shell(host, f"systemctl is-active --quiet {SERVICES[host]} && {test} && curl -s -o /dev/null http://127.0.0.1/")
+    return True
+
+
+def test_check_mode_shows_all_and_changes_nothing(untouched: Fleet):
+    before = state(untouched)
+    played = untouched.play("harden", "--check", "--diff")
+    assert played.status == 0, played.output
+    assert all(counts["changed"] > 0 for counts in played.recap.values())
+    assert "+++ " in played.output and "access_log" in played.output
+    assert state(untouched) == before
+
+
+def test_undo_puts_every_file_back_byte_for_byte(untouched: Fleet):
+    before = state(untouched)
+    assert untouched.play("harden").status == 0
+    assert state(untouched) != before
+    played = untouched.play("undo")
+    assert played.status == 0, played.output
+    after = state(untouched)
+    for host in untouched.hosts:
+        assert after[host].splitlines() == before[host].splitlines()
+        assert serving(untouched, host)
+
+
+def test_undo_leaves_what_somebody_edited_since(hardened: Fleet):
+    edited = hardened.shell("web1", "grep -rl log_format /etc/nginx | head -1").strip()
+    hardened.shell("web1", f"echo '# my own line' >> {edited}")
+    played = hardened.play("undo", "--limit", "web1")
+    assert "my own line" in hardened.shell("web1", f"cat {edited}"), played.output
+    assert edited in played.output
+    assert serving(hardened, "web1")
+
+
+def test_a_second_run_changes_nothing(hardened: Fleet):
+    played = hardened.play("harden")
+    assert played.status == 0, played.output
+    assert {host: counts["changed"] for host, counts in played.recap.items()} == dict.fromkeys(hardened.hosts, 0)
+
+
+def test_limit_touches_the_other_host_not_and_says_partial(untouched: Fleet):
+    before = state(untouched)["web2"]
+    assert untouched.play("harden", "--limit", "web1").status == 0
+    assert state(untouched)["web2"] == before
+    _played, records = untouched.audited("limited", "--limit", "web1")
+    assert set(records) == {"web1"}
+    assert records["web1"]["partial"] is True
+    assert json.loads((untouched.reports / "limited" / "fleet.json").read_text())["partial"] is True
+
+
+def test_tags_choose_measures(untouched: Fleet):
+    assert untouched.play("harden", "--tags", "web_log").status == 0
+    records = untouched.audit("tagged", "--tags", "web_log")
+    for host in untouched.hosts:
+        assert promise(records[host], WEB_LOG)["verdict"] == "kept"
+        assert promise(records[host], RETENTION)["verdict"] == "unproven"
+    assert "rotate 14" in untouched.shell("web1", "cat /etc/logrotate.d/nginx")
+
+
+PASSWORD = "Correct-Horse-9"  # noqa: S105  of an account that lives as long as the test
+# an account that logs in by key and must give its password to sudo
+ADMIN = f"""
+useradd -m -G sudo -s /bin/bash admin
+echo admin:{PASSWORD} | chpasswd
+install -d -o admin -g admin -m 700 /home/admin/.ssh
+install -o admin -g admin -m 600 /home/debian/.ssh/authorized_keys /home/admin/.ssh/
+"""
+
+
+def test_become_with_a_password(hardened: Fleet, kept):
+    hardened.shells(dict.fromkeys(hardened.hosts, ADMIN))
+    options = json.dumps({"ansible_user": "admin", "ansible_become": True, "ansible_become_password": PASSWORD})
+    played, records = hardened.audited("password", "-e", options)
+    for host in hardened.hosts:
+        assert verdicts(records[host]) == verdicts(kept[host])
+    again = hardened.play("harden", "-e", options)
+    assert again.status == 0 and all(counts["changed"] == 0 for counts in again.recap.values()), again.output
+    for text in (played.output, again.output, *(json.dumps(record) for record in records.values())):
+        assert PASSWORD not in text
+    assert PASSWORD not in hardened.shell("web1", "journalctl --no-pager | grep -v chpasswd || true")
+
+
+def test_a_user_without_root_rights_gives_one_finding_a_promise(hardened: Fleet, kept):
+    hardened.shells(dict.fromkeys(hardened.hosts, "rm /etc/sudoers.d/*; gpasswd -d debian sudo; gpasswd -d debian adm"))
+    played, records = hardened.audited("no-root", "-e", "ansible_become=false")
+    assert played.status != 0
+    for host in hardened.hosts:
+        assert set(verdicts(records[host])) == set(verdicts(kept[host]))
+        for name in (WEB_LOG, RETENTION):
+            row = promise(records[host], name)
+            assert row["verdict"] == "unproven"
+            assert [finding["check"] for finding in row["findings"]] == ["rights"]
+    played, records = hardened.audited("no-sudo", "-e", "ansible_become=true")
+    assert played.status != 0
+    for host in hardened.hosts:
+        assert promise(records[host], WEB_LOG)["verdict"] == "unproven"
+        assert len(promise(records[host], WEB_LOG)["findings"]) == 1
+
+
+def test_a_bad_register_stops_before_any_contact(fleet: Fleet):
+    for playbook in ("harden", "audit", "statement"):
+        begun = time.monotonic()
+        bad = {"statement": {"promises": [{"id": "x"}]}, "ansible_host": "203.0.113.1"}
+        played = fleet.play(playbook, "-e", json.dumps(bad), "--tags", "web_log")
+        assert played.status != 0
+        assert time.monotonic() - begun < 10
+        assert "UNREACHABLE" not in played.output and "x" in played.output
+
+
+# -- cut off ----------------------------------------------------------------------------------------------------
+
+
+def cut_off(fleet: Fleet, after: float) -> bool:
+    """Start harden, and after some seconds kill it and every connection to the hosts. Whether it was still running."""
+    process = subprocess.Popen(
+        fleet.command("harden"), cwd=fleet.lab.state, env=fleet.environment(), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    time.sleep(after)
+    running = process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    fleet.shells(dict.fromkeys(fleet.hosts, "pkill -KILL -u debian || true; pkill -KILL -f AnsiballZ || true"))
+    return running
+
+
+@pytest.mark.parametrize("part", [0.15, 0.35, 0.5, 0.65, 0.85])
+def test_harden_cut_off_loses_nothing(part, untouched: Fleet):
+    """At several points of its run; then it is undone, or run again."""
+    before = state(untouched)
+    logs = "find /var/log -name '*.log*' -printf '%p\n' | sort"
+    lines = {host: untouched.shell(host, logs) for host in untouched.hosts}
+    assert cut_off(untouched, part * usual_seconds(untouched))
+    for host in untouched.hosts:
+        assert serving(untouched, host)
+        assert untouched.shell(host, logs) == lines[host]
+    played = untouched.play("harden")
+    assert played.status == 0, played.output
+    for host in untouched.hosts:
+        assert serving(untouched, host)
+    records = untouched.audit(f"cut-off-{part}")
+    assert {promise(record, WEB_LOG)["verdict"] for record in records.values()} == {"kept"}
+    assert before
+
+
+_usual: list[float] = []
+
+
+def usual_seconds(fleet: Fleet) -> float:
+    """How long harden takes on hosts that were never touched."""
+    if not _usual:
+        _usual.append(fleet.play("harden").took)
+        fleet.restore("pristine")
+    return _usual[0]

@@ -1,0 +1,188 @@
+"""Broken and hostile hosts: no traceback, nothing runs away, and the report says what could not be seen."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from tests.lab.fleet import Fleet, findings, promise, verdicts
+
+WEB_LOG = "traffic-recorded"  # the promises of inventories/lab that web_log and log_retention keep
+RETENTION = "traffic-kept-two-years"
+
+
+def unproven(record: dict, name: str) -> str:
+    """What the findings 'error' of a promise observed; the promise must be unproven."""
+    row = promise(record, name)
+    assert row["verdict"] == "unproven", row
+    return "; ".join(finding["observed"] for finding in row["findings"] if finding["status"] == "error")
+
+
+# -- programs that misbehave ------------------------------------------------------------------------------------
+
+# Something that no promise turns on, and that asks for nothing but patience: each command of the services hangs.
+HANGING = """
+for command in systemctl journalctl systemd-tmpfiles systemd-analyze nginx apache2 apache2ctl apachectl logrotate; do
+    real=$(command -v $command) || continue
+    mv $real $real.real
+    printf '#!/bin/sh\\nsleep 1234 &\\nsleep 1234\\n' > $real
+    chmod 755 $real
+done
+"""
+FLOODING = HANGING.replace("sleep 1234 &\\nsleep 1234", "head -c 52428800 /dev/zero")
+
+
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(hardened: Fleet):
+    hardened.shells(dict.fromkeys(hardened.hosts, HANGING))
+    begun = time.monotonic()
+    records = hardened.audit("hanging", "-e", "ansible_timeout=30")
+    assert time.monotonic() - begun < 150
+    for host in hardened.hosts:
+        assert "did not end within" in unproven(records[host], RETENTION)
+        assert not hardened.shell(host, "pgrep -f 'sleep 1234' || true")
+
+
+def test_a_command_that_prints_without_end_is_ended(hardened: Fleet):
+    hardened.shells(dict.fromkeys(hardened.hosts, FLOODING))
+    records = hardened.audit("flooding")
+    for host in hardened.hosts:
+        assert "printed more than" in unproven(records[host], RETENTION)
+
+
+def test_without_python_the_host_is_a_row(hardened: Fleet):
+    hardened.shell("web1", "for p in /usr/bin/python3*; do mv $p /root/; done")
+    records = hardened.audit("no-python")
+    assert "could not be run" in unproven(records["web1"], WEB_LOG)
+    assert promise(records["web2"], WEB_LOG)["verdict"] == "kept"
+
+
+FULL = """
+for folder in /tmp /var/tmp /root; do
+    mount -t tmpfs -o size=4k,mode=1777 tmpfs $folder
+    head -c 4096 /dev/zero > $folder/full
+done
+mkdir -p /home/debian/.ansible
+mount -t tmpfs -o size=4k,mode=0777 tmpfs /home/debian/.ansible
+head -c 4096 /dev/zero > /home/debian/.ansible/full
+"""
+
+
+def test_a_full_disk_is_said(hardened: Fleet):
+    hardened.shell("web1", FULL)
+    for pipelining in "10":
+        records = hardened.audit(f"full-{pipelining}", ANSIBLE_PIPELINING=pipelining)
+        assert unproven(records["web1"], WEB_LOG)
+        assert promise(records["web2"], WEB_LOG)["verdict"] == "kept"
+
+
+# -- too many, too strange --------------------------------------------------------------------------------------
+
+
+def test_100000_log_files_are_an_error_and_take_no_time(hardened: Fleet):
+    hardened.shell("web1", "cd /var/log/nginx && seq -f 'shop.access.log-%.0f.gz' 100000 199999 | xargs touch")
+    begun = time.monotonic()
+    records = hardened.audit("many-files")
+    assert time.monotonic() - begun < 60
+    row = promise(records["web1"], RETENTION)
+    assert row["verdict"] in ("unproven", "broken"), row["verdict"]
+    assert any("more than" in finding["observed"] for finding in row["findings"])
+
+
+ODD_BYTES = {
+    "web1": r"""
+printf '# caf\xe9 \xff\xfe\n' | cat - /etc/nginx/sites-available/static.example > /tmp/x
+cat /tmp/x > /etc/nginx/sites-available/static.example
+printf '203.0.113.9 - \xe9\xff "GET /\xc3\x28 HTTP/1.1"\n' >> /var/log/nginx/error.log
+systemctl reload nginx
+""",
+    "web2": r"""
+printf '# caf\xe9 \xff\xfe\n' | cat - /etc/apache2/sites-available/blog.example.conf > /tmp/x
+cat /tmp/x > /etc/apache2/sites-available/blog.example.conf
+printf '203.0.113.9 - \xe9\xff "GET /\xc3\x28 HTTP/1.1"\n' >> /var/log/apache2/error.log
+systemctl reload apache2
+""",
+}
+
+
+def test_text_that_is_not_utf8_changes_no_verdict(hardened: Fleet, kept):
+    hardened.shells(ODD_BYTES)
+    records = hardened.audit("odd-bytes")
+    for host in hardened.hosts:
+        assert verdicts(records[host]) == verdicts(kept[host])
+
+
+NAMES = {
+    "web1": r"""
+cat > /etc/nginx/sites-enabled/evil << 'END'
+server {
+    listen 80;
+    server_name "<script>alert(1)</script>" "{{ lookup('pipe','touch @OWNED@') }}";
+    access_log /var/log/nginx/evil.log combined;
+}
+server {
+    listen 80;
+    server_name "{{ lookup('pipe','touch @OWNED@') }}.example" "{% raw %}";
+    access_log /var/log/nginx/evil.log combined;
+}
+END
+printf 'server { listen 80; server_name "e\033]0;owned\007\033[2J"; access_log off; }\n' \
+    >> /etc/nginx/sites-enabled/evil
+nginx -t && systemctl reload nginx
+""",
+    "web2": r"""
+cat > /etc/apache2/sites-enabled/evil.conf << 'END'
+<VirtualHost *:80>
+    ServerName "<script>alert(1)</script>"
+    CustomLog "/var/log/apache2/{{ lookup('pipe','touch @OWNED@') }}.log" "%h"
+</VirtualHost>
+<VirtualHost *:80>
+    ServerName "{{ lookup('pipe','touch @OWNED@') }}.example"
+    CustomLog /var/log/apache2/access.log "%h <b>bold</b>"
+</VirtualHost>
+END
+apachectl configtest && systemctl reload apache2
+""",
+}
+
+
+def test_names_from_a_host_are_shown_and_nothing_more(hardened: Fleet):
+    owned = hardened.lab.state / "owned"
+    hardened.shells({host: script.replace("@OWNED@", str(owned)) for host, script in NAMES.items()})
+    played, records = hardened.audited("names")
+    assert promise(records["web1"], WEB_LOG)["verdict"] == "broken"
+    assert not owned.exists()
+    assert "\x1b" not in played.output and "\x07" not in played.output
+    folder = hardened.reports / "names"
+    for page in folder.glob("*.html"):
+        text = page.read_text()
+        assert "<script>alert" not in text and "<b>bold" not in text
+        assert "\x1b" not in text and "\x07" not in text
+    for record in folder.glob("*.json"):
+        text = record.read_text()
+        assert "\x1b" not in text and "\\u001b" not in text
+    shown = json.dumps([finding["subject"] for finding in findings(records["web1"], measure="web_log")])
+    assert "script" in shown
+
+
+# -- hosts that cannot be reached -------------------------------------------------------------------------------
+
+
+def test_an_unreachable_host_is_a_row_and_the_others_are_audited(hardened: Fleet, kept):
+    hardened.shell("web1", "systemctl stop ssh.socket ssh; pkill sshd || true")
+    played, records = hardened.audited("unreachable")
+    assert played.status != 0
+    assert set(records) == set(hardened.hosts)
+    assert set(verdicts(records["web1"])) == set(verdicts(kept["web1"]))
+    row = promise(records["web1"], WEB_LOG)
+    assert row["verdict"] == "unproven"
+    assert [finding["check"] for finding in row["findings"]] == ["reach"]
+    assert verdicts(records["web2"]) == verdicts(kept["web2"])
+
+
+def test_where_no_host_is_reached_the_report_is_written_and_the_run_fails(hardened: Fleet):
+    hardened.shells(dict.fromkeys(hardened.hosts, "systemctl stop ssh.socket ssh; pkill sshd || true"))
+    played, records = hardened.audited("none-reached")
+    assert played.status != 0
+    assert set(records) == set(hardened.hosts)
+    assert (hardened.reports / "none-reached" / "index.html").exists()
+    assert all(unproven(record, RETENTION) for record in records.values())

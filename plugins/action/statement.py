@@ -15,8 +15,8 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._measures import MEASURES
-from ..plugin_utils._register import Mistake, StatementError, suggest
-from ..plugin_utils._statement import STATEMENT, WAIVERS, Statement, cached, plain
+from ..plugin_utils._register import STATEMENT, WAIVERS, Mistake, StatementError, suggest
+from ..plugin_utils._statement import Statement, cached, plain
 
 NAMED_AT_MOST = 5  # hosts in one message
 ONE_STATEMENT = "one run has one statement: keep it in group_vars/all and nowhere else"
@@ -99,7 +99,7 @@ def _common(name: str, hosts: Sequence[str], hostvars: Mapping[str, Any], wrong:
     values: dict[str, Any] = {}
     for host in hosts:
         try:
-            value = plain(hostvars[host].get(name))
+            value = plain(hostvars[host].get(name)) or None
         except AnsibleError as error:
             wrong.append(Mistake((), f"{name}: {_first_line(error)}", f"host {host}"))
             continue

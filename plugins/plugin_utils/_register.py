@@ -23,10 +23,14 @@ from ..module_utils._option import Option, Period
 
 Path = tuple[str | int, ...]  # where in the register: the keys and list positions from the top
 
+STATEMENT, WAIVERS = "statement", "statement_waivers"  # the variables of an inventory
+PROMISES: Path = (STATEMENT, "promises")
+REGISTER = "register"  # what a mistake is about that concerns the file as a whole
+
 LANGUAGES = ("nl", "en")
 DATABASES = ("mariadb", "mysql", "postgresql", "redis")
 OPEN = "open"  # a period that the statement leaves open and that nobody has set yet
-LONGEST_ATTESTATION = "2 years"  # somebody's word goes stale; a review once a year is what ISO 27001 asks for
+LONGEST_ATTESTATION = "2 years"  # our own bound, like the next: somebody's word goes stale
 LONGEST_PLAN = "2 years"
 LONGEST_WAIVER = "1 year"
 
@@ -47,13 +51,18 @@ class Mistake:
 
     path: Path
     text: str
-    about: str = "statement"
+    about: str = STATEMENT
 
     def __str__(self) -> str:
-        in_list = self.path[:2] == ("statement", "promises") and len(self.path) > 2
-        rest = self.path[3:] if in_list else self.path[2:] if self.about != "statement" else self.path[1:]
-        key = ".".join(f"{part}" if isinstance(part, str) else f"{part + 1}" for part in rest)
-        return ": ".join(part for part in (self.about, key, self.text) if part)
+        if self.about == REGISTER:
+            below = self.path
+        elif self.path[:2] == PROMISES and len(self.path) > len(PROMISES):
+            below = self.path[3:]
+        else:
+            below = self.path[2 if self.path[:1] == (WAIVERS,) else 1 :]
+        key = ".".join(str(part + 1) if isinstance(part, int) else part for part in below)
+        line = " ".join(": ".join(part for part in (self.about, key, self.text) if part).split())
+        return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 class StatementError(Exception):
@@ -333,12 +342,12 @@ class Reader:
 
     def statement(self, raw: object) -> dict[str, Any]:
         """The statement's fields, with the promises as a list of fields."""
-        path: Path = ("statement",)
+        path: Path = (STATEMENT,)
         if raw is None or raw == {}:
-            self.wrong(path, "statement", "missing; write the register in group_vars/all/statement.yml")
+            self.wrong(path, STATEMENT, "missing; write the register in group_vars/all/statement.yml")
             return {}
-        fields = self.keys(raw, STATEMENT_KEYS, path, "statement")
-        self.past(fields.get("published"), (*path, "published"), "statement")
+        fields = self.keys(raw, STATEMENT_KEYS, path, STATEMENT)
+        self.past(fields.get("published"), (*path, "published"), STATEMENT)
         promises = fields.get("promises")
         if promises is not None:
             fields["promises"] = self.promises(promises, (*path, "promises"))
@@ -347,7 +356,7 @@ class Reader:
     def promises(self, raw: object, path: Path) -> list[dict[str, Any]]:
         """The fields of all promises."""
         if not isinstance(raw, list) or not raw:
-            self.wrong(path, "statement", f"{shown(raw)} is no list of promises; write each as '- id: …'")
+            self.wrong(path, STATEMENT, f"{shown(raw)} is no list of promises; write each as '- id: …'")
             return []
         first: dict[str, int] = {}
         found = []
@@ -451,7 +460,7 @@ class Reader:
 
     def waivers(self, raw: object, promises: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The fields of all waivers. promises: the fields of the promises that there are."""
-        path: Path = ("statement_waivers",)
+        path: Path = (WAIVERS,)
         if raw is None:
             return []
         if not isinstance(raw, list):
@@ -514,7 +523,7 @@ def read_file(name: str) -> Document:
 
     def unreadable(text: str, line: int = 1) -> StatementError:
         document.lines[()] = line
-        return StatementError([Mistake((), text, "register")], document)
+        return StatementError([Mistake((), text, REGISTER)], document)
 
     try:
         with open(name, encoding="utf-8") as stream:
@@ -561,8 +570,8 @@ def _map_lines(node: yaml.Node | None, path: Path, document: Document) -> None:
 
 def _about(path: Path, data: Any) -> str:
     """The promise or the waiver that a path leads into."""
-    if path[:2] == ("statement", "promises") and len(path) > 2:
+    if path[:2] == PROMISES and len(path) > len(PROMISES):
         return f"promise {data['statement']['promises'][path[2]].get('id', f'number {int(path[2]) + 1}')}"
-    if path[:1] == ("statement_waivers",) and len(path) > 1:
+    if path[:1] == (WAIVERS,) and len(path) > 1:
         return f"waiver number {int(path[1]) + 1}"
-    return "statement" if path[:1] == ("statement",) else "register"
+    return STATEMENT if path[:1] == (STATEMENT,) else REGISTER

@@ -21,11 +21,10 @@ from ..module_utils._finding import ERROR, Finding
 from ..module_utils._measure import Measure
 from ..module_utils._measures import MEASURES
 from ..module_utils._option import Option, Period
-from ._register import Mistake, Reader, StatementError, read_file
+from ._register import PROMISES, STATEMENT, WAIVERS, Mistake, Reader, StatementError, read_file
 
 __all__ = ["Promise", "Statement", "StatementError", "cached", "statement_of_play"]
 
-STATEMENT, WAIVERS = "statement", "statement_waivers"  # the variables of an inventory
 WHOLE = ("all", "*")  # patterns that every host matches
 
 
@@ -216,7 +215,7 @@ class Statement:
         """Hold the register against an inventory: groups by host. Raises StatementError with all mistakes."""
         numbered = list(enumerate(self.promises))
         wrong = [
-            Mistake((STATEMENT, "promises", number, "hosts"), _no_host(promise.hosts), f"promise {promise.id}")
+            Mistake((*PROMISES, number, "hosts"), _no_host(promise.hosts), f"promise {promise.id}")
             for number, promise in numbered
             if promise.hosts and not _any_host(promise.hosts, hosts)
         ]
@@ -324,7 +323,7 @@ def conflicts(promises: Iterable[tuple[int, Promise]], known: Mapping[str, Measu
                 if known[measure].option(option).stricter or other == value:
                     continue
                 told = f"{value!r} here and {other!r} in promise {earlier.id}: no host can do both; make them equal"
-                path = (STATEMENT, "promises", number, "measures", measure, option)
+                path = (*PROMISES, number, "measures", measure, option)
                 yield Mistake(path, told, f"promise {promise.id}")
 
 

@@ -150,7 +150,7 @@ MISTAKES: list[tuple[Change, str]] = [
     (drop("provider"), "statement: provider: missing; write provider: Example Hosting"),
     (put("title", None), "statement: title: missing; write title: Privacy statement"),
     (put("title", 5), "statement: title: 5 is no text; put it in quotes"),
-    (put("provider", "  "), "statement: provider: '  ' is no text; put it in quotes"),
+    (put("provider", " "), "statement: provider: ' ' is no text; put it in quotes"),
     (put("language", "de"), "statement: language: 'de' is not one of nl, en"),
     (put("language", False), "statement: language: false is not one of nl, en"),
     (put("published", "5 January 2026"), "statement: published: '5 January 2026' is no date; write it like 2026-01-31"),

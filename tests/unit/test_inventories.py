@@ -1,0 +1,56 @@
+"""The registers that come with the collection."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.privacy.hosting.plugins.plugin_utils._statement import Promise, Statement
+
+WRITTEN = dt.date(2026, 12, 1)  # what lapses in the lab's register had not lapsed then
+INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
+REGISTERS = sorted(INVENTORIES.glob("*/group_vars/all/statement.yml"))
+
+
+def load(name: str) -> Statement:
+    """The statement of an inventory, held against the real measures."""
+    return Statement.load_file(str(INVENTORIES / name / "group_vars/all/statement.yml"))
+
+
+@pytest.mark.parametrize("path", REGISTERS, ids=lambda path: path.parts[-4])
+def test_a_register_has_no_mistake(path: Path) -> None:
+    assert Statement.load_file(str(path)).promises
+
+
+def test_webhoster_has_all_its_promises() -> None:
+    assert {promise.where.get("section") or promise.where["paragraph"] for promise in load("webhoster").promises} == {
+        "Administratie", "Domeinnamen", "SSL certificaten", 7, 8, 9, 10,
+    }  # fmt: skip
+    assert len(load("webhoster").promises) == 12
+
+
+def test_the_labs_register_shows_every_way_to_keep_a_promise() -> None:
+    statement = load("lab")
+    waived = {waiver.promise for waiver in statement.waivers if waiver.until >= WRITTEN}
+
+    def ways(promise: Promise) -> set[str]:
+        found = set(promise.measures)
+        if promise.attested:
+            found.add("attested" if promise.attested.until >= WRITTEN else "lapsed")
+        if promise.planned:
+            found.add("planned")
+        return found | ({"waived"} if promise.id in waived else set())
+
+    assert len(statement.promises) >= 8
+    shown = set().union(*map(ways, statement.promises))
+    assert shown >= {"web_log", "log_retention", "attested", "lapsed", "planned", "waived"}
+
+
+def test_the_labs_register_is_about_the_text_beside_it() -> None:
+    text = (INVENTORIES / "lab/statement.md").read_text()
+    assert load("lab").text_sha256 == hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
+    for promise in load("lab").promises:
+        assert f"## {promise.where['section']}\n" in text

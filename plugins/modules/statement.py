@@ -10,7 +10,7 @@ module: statement
 short_description: Check the register of a privacy statement
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (!UNKNOWN)
 description:
   - Checks the register of the play, the variables C(statement) and C(statement_waivers), against its form and against
     the inventory. All hosts of the inventory must have the same one, whatever C(--limit) says.

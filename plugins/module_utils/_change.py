@@ -44,8 +44,10 @@ _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 _COMMAND_S = 60.0
 _LOCK_S = 60.0
 _SETTLE_S = 1.0
-# hidden, so that no 'include *' reads them; ending in ~, so that logrotate, which reads hidden files, does not
-_STAGED, _ASIDE = ".{}.privacy-hosting-new~", ".{}.privacy-hosting-old~"
+# Beside every file that changes, on the same file system: a directory, since logrotate reads hidden files, and hidden,
+# since nginx includes all that are not.
+_BESIDE = ".privacy-hosting"
+_STAGED, _ASIDE = "new", "old"
 _COMPLAINT = re.compile(r"\b(emerg|error|syntax|invalid|cannot|failed|refused)\b", re.IGNORECASE)
 _SUMMARY = re.compile(r"test failed$|^Action '|^The Apache error log may")
 
@@ -96,8 +98,10 @@ class Node:
         """The node without its content, as plain JSON types."""
         return {key: value for key, value in asdict(self).items() if key != "data"}
 
-    def as_text(self) -> str:
-        """The node as a diff shows it."""
+    def as_text(self, brief: bool = False) -> str:
+        """The node as a diff shows it; brief: without the content."""
+        if self.kind == FILE and brief:
+            return f"{self.data.count(10)} lines with the SHA-256 {self.sha256}\n"
         if self.kind == FILE:
             return self.data.decode("utf-8", "replace")
         return {LINK: f"link to {self.target}\n", DIRECTORY: "directory\n"}.get(self.kind, "")
@@ -125,17 +129,18 @@ def look(path: str) -> Node:
 
 @dataclass(frozen=True)
 class PathChange:
-    """A path, what is there and what shall be."""
+    """A path, what is there and what shall be. brief: a diff does not show the content (of a program)."""
 
     path: str
     before: Node
     after: Node
+    brief: bool = False
 
     def diff(self) -> dict[str, str]:
         """The change as Ansible shows it under --diff."""
         return {
-            "before": self.before.as_text(),
-            "after": self.after.as_text(),
+            "before": self.before.as_text(self.brief),
+            "after": self.after.as_text(self.brief),
             "before_header": self.path,
             "after_header": self.path + ("" if self.after.kind != ABSENT else " (removed)"),
         }
@@ -267,6 +272,7 @@ class Transaction:
         self._units: dict[str, UnitChange] = {}
         self._lock: int | None = None
         self._reloading = False
+        self._refused: Validation | None = None
         self.recovered: list[str] = []
         if os.path.isdir(root):
             if not check:
@@ -279,8 +285,11 @@ class Transaction:
         """What stands at a path, or will by this transaction."""
         return self._paths[path].after if path in self._paths else look(path)
 
-    def write(self, path: str, content: str | bytes, mode: int | None = None) -> None:
-        """A file with this content. A link is followed. An existing file keeps its owner, and its mode unless given."""
+    def write(self, path: str, content: str | bytes, mode: int | None = None, brief: bool = False) -> None:
+        """A file with this content. A link is followed. An existing file keeps its owner, and its mode unless given.
+
+        brief: a diff does not show the content.
+        """
         path = os.path.realpath(path)
         now = self.look(path)
         if now.kind == DIRECTORY:
@@ -295,6 +304,7 @@ class Transaction:
                 sha256=hashlib.sha256(data).hexdigest(),
                 data=data,
             ),
+            brief,
         )
 
     def link(self, path: str, target: str) -> None:
@@ -310,12 +320,12 @@ class Transaction:
         if self.look(os.path.realpath(path)).kind == ABSENT:
             self.put(path, Node(DIRECTORY, mode, os.geteuid(), os.getegid()))
 
-    def put(self, path: str, after: Node) -> None:
+    def put(self, path: str, after: Node, brief: bool = False) -> None:
         """A path as it shall be; what is so already is no change."""
         before = self._paths[path].before if path in self._paths else look(path)
         self._paths.pop(path, None)
         if before != after:
-            self._paths[path] = PathChange(path, before, after)
+            self._paths[path] = PathChange(path, before, after, brief)
 
     def unit(self, name: str, wanted: UnitState) -> None:
         """A systemd unit in this state. A unit that a file of this transaction brings counts as absent before."""
@@ -365,8 +375,9 @@ class Transaction:
 
     def _before_too(self) -> str:
         """What to add to an error when the host itself was at fault."""
-        failing = [v for v in self.validations if not v.unless_before and _faults(v, self.call)[0]]
-        return f" ('{' '.join(failing[0].argv)}' fails without our change, too)" if failing else ""
+        if self._refused is None or self._refused.unless_before or not _faults(self._refused, self.call)[0]:
+            return ""
+        return f" ('{' '.join(self._refused.argv)}' fails without our change, too)"
 
     def _keep(self) -> str:
         """Copy what is to be replaced, with the manifest, in one step. The directory. Raises ChangeError."""
@@ -422,6 +433,7 @@ class Transaction:
         for validation in self.validations:
             faults, told = _faults(validation, self.call)
             if faults - faults_before.get(validation, set()):
+                self._refused = validation
                 raise ChangeError(told)
         _daemon_reload(self._paths, self.call)
         if not self._early_units:
@@ -437,6 +449,7 @@ class Transaction:
             _prepare(change)
         for change in changes:
             if change.before.kind in (FILE, LINK):
+                _make_room(change.path)
                 _unlink(_beside(change.path, _ASIDE))
                 os.link(change.path, _beside(change.path, _ASIDE), follow_symlinks=False)
         for change in changes:
@@ -455,6 +468,7 @@ class Transaction:
         """
         for path in self._paths:
             _unlink(_beside(path, _ASIDE))
+        _remove_room(self._paths)
         for change in sorted(self._paths.values(), key=lambda change: -len(change.path)):
             if change.before.kind == DIRECTORY and change.after.kind == ABSENT:
                 with contextlib.suppress(OSError):  # somebody put something into it meanwhile
@@ -495,8 +509,8 @@ CHANGE_SPEC: dict[str, Any] = {"run": {"type": "str"}}
 class Planned:
     """What a module returns besides what every change returns.
 
-    warnings: one line each; afterwards: called when the transaction is complete (in check mode: when it was told),
-    returns more of the result, and raises ChangeError.
+    warnings: one line each; afterwards: called when the transaction is complete (in check mode: when it was told);
+    returns more of the result: 'changed', 'diff', 'warnings' and what the module itself documents.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
@@ -505,7 +519,7 @@ class Planned:
 
 
 def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) -> NoReturn:
-    """Run a module (an AnsibleModule) that makes one transaction; plan fills it, and may raise ChangeError or Unseen."""
+    """Run a module (an AnsibleModule) that makes one transaction. plan fills it; it may raise ChangeError or Unseen."""
     if os.geteuid() != 0:
         module.fail_json(msg=f"{name} needs root rights on the host: log in as root, or give --become")
     try:
@@ -519,6 +533,7 @@ def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) 
         result["run"] = transaction.run
         if planned.afterwards:
             more = planned.afterwards()
+            planned.warnings += more.pop("warnings")
             result.update(more, changed=result["changed"] or more["changed"], diff=result["diff"] + more["diff"])
         for line in planned.warnings:
             module.warn(line)
@@ -618,6 +633,7 @@ def _put_back(manifest: Manifest, run: Caller, reload: bool) -> None:
     for change in reversed(manifest.paths):
         try:
             _put_back_path(change)
+            _remove_room([change.path])
         except OSError as error:
             troubles.append(_told(error))
     try:
@@ -692,13 +708,16 @@ def plan_undo(run: str, check: bool = False, root: str = UNDO, caller: Caller = 
                 undo.put(change.path, change.before)
             elif node != change.before:
                 left.append(change.path)
-        undo.validations += [
-            validation
-            for validation in manifest.validations
-            if validation not in undo.validations and shutil.which(validation.argv[0], path=_ENVIRONMENT["PATH"])
-        ]
+        undo.validations += [v for v in manifest.validations if v not in undo.validations]
         undo.reloads += [unit for unit in manifest.reloads if unit not in undo.reloads]
+    undo.validations = [validation for validation in undo.validations if _will_be_there(validation.argv[0], undo)]
     return Undone(run, undo, tuple(dict.fromkeys(left)), tuple(dict.fromkeys(item.name for item in manifests)))
+
+
+def _will_be_there(command: str, undo: Transaction) -> bool:
+    """Whether a command is on the host, and not of ours and about to go."""
+    found = shutil.which(command, path=_ENVIRONMENT["PATH"])
+    return found is not None and undo.look(found).kind != ABSENT
 
 
 def _holds_others(change: PathChange, undo: Transaction) -> bool:
@@ -725,6 +744,7 @@ def _prepare(change: PathChange) -> None:
 def _stage(change: PathChange) -> None:
     """Write what a path shall be beside it, with its owner, mode and extended attributes (SELinux, ACL)."""
     staged, after = _beside(change.path, _STAGED), change.after
+    _make_room(change.path)
     _unlink(staged)
     if after.kind == LINK:
         os.symlink(after.target, staged)
@@ -746,9 +766,20 @@ def _write_new(path: str, data: bytes, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def _beside(path: str, pattern: str) -> str:
+def _beside(path: str, which: str) -> str:
     directory, name = os.path.split(path)
-    return os.path.join(directory, pattern.format(name))
+    return os.path.join(directory, _BESIDE, f"{which}-{name}")
+
+
+def _make_room(path: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(os.path.join(os.path.dirname(path), _BESIDE), 0o700)
+
+
+def _remove_room(paths: Iterable[str]) -> None:
+    for directory in {os.path.dirname(path) for path in paths}:
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.join(directory, _BESIDE))
 
 
 def _make_directory(path: str, node: Node) -> None:

@@ -74,7 +74,7 @@ says:
   returned: success
   type: list
   elements: str
-  sample: ["Put back what the run of 2026-01-31T12:00:00Z changed: /etc/logrotate.d/nginx"]
+  sample: ["Put back what the run of 2026-01-31T12:00:00Z changed:", "- /etc/logrotate.d/nginx"]
 """
 
 import os
@@ -97,7 +97,7 @@ def sentences(undone: Undone, check: bool, earlier: list[str]) -> list[str]:
     said = []
     if changes:
         done = "Would put back" if check else "Put back"
-        said.append(f"{done} what the run of {undone.run} changed: {', '.join(changes)}")
+        said += [f"{done} what the run of {undone.run} changed:", *(f"- {change}" for change in changes)]
         said += [AFTERWARDS[name] for name in undone.names if name in AFTERWARDS]
     else:
         said.append(f"Nothing is left to put back of the run of {undone.run}.")

@@ -278,6 +278,17 @@ def test_undo_that_a_service_refuses_changes_nothing(etc: Path) -> None:
     assert configs(etc) == hardened
 
 
+def test_undo_does_not_ask_a_command_that_it_removes(etc: Path) -> None:
+    before = configs(etc)
+    made = transaction(etc)
+    made.write(str(etc / "ours" / "command"), "#!/bin/sh\ntrue\n", mode=0o755)
+    made.validations.append(Validation((str(etc / "ours" / "command"),)))
+    made.commit()
+    made.close()
+    undo(etc)
+    assert configs(etc) == before
+
+
 def test_undo_in_check_mode_touches_nothing(etc: Path) -> None:
     commit(etc)
     before = tree(etc.parent)

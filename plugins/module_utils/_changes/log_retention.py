@@ -47,9 +47,7 @@ def plan(host: Host, transaction: Transaction, period: str, paths: Sequence[str]
     """Fill the transaction for the web logs of a host. Raises Unseen, ChangeError."""
     name = panel(host)
     if name:
-        return Planned(
-            {"panel": name}, [f"{name} runs this host and writes its configuration: nothing was changed"]
-        )
+        return Planned({"panel": name}, [f"{name} runs this host and writes its configuration: nothing was changed"])
     logs = log_files(host)
     warnings = list(rotate(host, transaction, logs, Period.parse(period).max_days))
     told = rules(host, logs, period, paths)
@@ -161,9 +159,9 @@ def install_destroyer(transaction: Transaction, rules: Rules) -> None:
         transaction.directory(directory)
     transaction.write(f"{package}/__init__.py", "", 0o644)
     transaction.write(f"{package}/_services/__init__.py", "", 0o644)
-    transaction.write(f"{package}/_services/logfile.py", _source(logfile), 0o644)
-    transaction.write(f"{package}/_option.py", _source(_option), 0o644)
-    transaction.write(f"{package}/_log_destroyer.py", _source(_log_destroyer), 0o644)
+    transaction.write(f"{package}/_services/logfile.py", _source(logfile), 0o644, brief=True)
+    transaction.write(f"{package}/_option.py", _source(_option), 0o644, brief=True)
+    transaction.write(f"{package}/_log_destroyer.py", _source(_log_destroyer), 0o644, brief=True)
     transaction.write(COMMAND, _COMMAND_TEXT, 0o755)
     transaction.write(CONFIG, rules.as_text(), 0o644)
     transaction.write(f"/etc/systemd/system/{UNIT}.service", _service(rules), 0o644)
@@ -178,10 +176,12 @@ def _source(module: ModuleType) -> str:
 
 
 def destroy_now(transaction: Transaction, told: Rules, now: dt.datetime) -> dict[str, Any]:
-    """Let the service run once, in its own confines, if there is anything for it to do. In check mode, tell what."""
+    """Let the service run once, in its own confines, if it is new or has anything to do. In check mode, tell what."""
     past = {item.path: str(item) for item in find(told, now).past}
-    if past and not transaction.check:
-        transaction.call(("systemctl", "start", f"{UNIT}.service"))
+    warnings = []
+    if (past or transaction.changed) and not transaction.check:
+        if transaction.call(("systemctl", "start", f"{UNIT}.service")).rc != 0:
+            warnings = [f"{UNIT}.service could not do all of its work; 'journalctl -u {UNIT}' tells what and why"]
         past = {path: text for path, text in past.items() if not os.path.lexists(path)}
     header = "web logs past their time"
     diff = {"before": "".join(f"{text}\n" for text in past.values()), "after": "", "before_header": header}
@@ -189,6 +189,7 @@ def destroy_now(transaction: Transaction, told: Rules, now: dt.datetime) -> dict
         "destroyed": sorted(past),
         "changed": bool(past),
         "diff": [{**diff, "after_header": f"{header}, destroyed"}] if past else [],
+        "warnings": warnings,
     }
 
 

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab: its seeded logs are those that stock rotation would have left, its committed inventory is current."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from lab import fleet, machine, seeding
+
+NOW = datetime(2026, 11, 20, 16, 30, tzinfo=timezone.utc)
+BORN = datetime(2026, 11, 11, 9, 0, tzinfo=timezone.utc)
+VISITORS = {"addresses": ["203.0.113.10", "2001:db8::1"], "agents": ["curl/8.14.1"]}
+STAMP = re.compile(r"\[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+]\d{4})\]")
+
+
+def log(first: int, last: int, **more: Any) -> dict[str, Any]:
+    """A log's description, `first` to `last` days ago."""
+    traffic = [{"site": "static.example", "lines_per_day": 20, "paths": ["/", "/about.html"]}]
+    described = {"path": "/var/log/nginx/access.log", "format": "combined", "owner": "www-data", "group": "adm"}
+    return {**described, "days": {"from": first, "to": last}, "traffic": traffic, **more}
+
+
+def text(file: seeding.SeededFile) -> str:
+    """What a file holds, decompressed."""
+    return (gzip.decompress(file.content) if file.path.endswith(".gz") else file.content).decode()
+
+
+def stamps(file: seeding.SeededFile) -> list[datetime]:
+    """The moments of a file's lines."""
+    return [datetime.strptime(stamp, "%d/%b/%Y:%H:%M:%S %z") for stamp in STAMP.findall(text(file))]
+
+
+def by_suffix(described: dict[str, Any]) -> dict[str, seeding.SeededFile]:
+    """The seeded files by what rotation added to the log's name."""
+    files = seeding.seed(described, VISITORS, NOW, BORN)
+    return {file.path.removeprefix(described["path"]): file for file in files}
+
+
+def test_a_log_that_goes_on_has_one_file_a_day() -> None:
+    files = by_suffix(log(9, 0))
+    assert sorted(files) == sorted(["", ".1", *(f".{turn}.gz" for turn in range(2, 10))])
+    for suffix, days_ago in (("", 0), (".1", 1), (".2.gz", 2), (".8.gz", 8)):
+        day = (NOW - timedelta(days=days_ago)).date()
+        assert {stamp.date() for stamp in stamps(files[suffix])} == {day}
+        assert len(stamps(files[suffix])) == 20
+
+
+def test_no_line_is_older_than_the_server_or_younger_than_now() -> None:
+    moments = [stamp for file in by_suffix(log(9, 0)).values() for stamp in stamps(file)]
+    assert min(moments) >= BORN
+    assert max(moments) < NOW
+
+
+def test_a_log_that_has_ended_lies_there_with_an_empty_newest_file() -> None:
+    files = by_suffix(log(799, 786))
+    assert text(files[""]) == ""
+    assert sorted(files) == sorted(["", ".1", *(f".{turn}.gz" for turn in range(2, 15))])
+    assert {stamp.date() for stamp in stamps(files[".1"])} == {(NOW - timedelta(days=786)).date()}
+    assert {stamp.date() for stamp in stamps(files[".14.gz"])} == {(NOW - timedelta(days=799)).date()}
+
+
+@pytest.mark.parametrize("described", [log(9, 0), log(799, 786)])
+def test_each_file_was_last_written_with_its_last_line(described: dict[str, Any]) -> None:
+    for file in by_suffix(described).values():
+        moments = stamps(file)
+        assert moments == sorted(moments)
+        if moments:
+            assert file.written == moments[-1]
+
+
+def test_the_same_description_gives_the_same_bytes() -> None:
+    assert seeding.seed(log(9, 0), VISITORS, NOW, BORN) == seeding.seed(log(9, 0), VISITORS, NOW, BORN)
+
+
+def test_a_named_client_stands_in_for_the_visitors() -> None:
+    traffic = [{"site": "members.example", "lines_per_day": 5, "paths": ["/"], "client": "10.0.0.1"}]
+    lines = text(by_suffix(log(1, 0, traffic=traffic))[".1"]).splitlines()
+    assert {line.split()[0] for line in lines} == {"10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("vhost_combined", r"static\.example:80 \S+ - - \["),
+        ("nginx_error", r"2026/11/19 \d\d:\d\d:\d\d \[error\] .* client: \S+, server: static\.example, "),
+        ("apache_error", r"\[Thu Nov 19 \d\d:\d\d:\d\d\.000000 2026\] \[authz_core:error\] .* \[client \S+:\d+\] "),
+    ],
+)
+def test_formats_are_those_of_the_services(name: str, line: str) -> None:
+    lines = text(by_suffix(log(1, 0, format=name))[".1"]).splitlines()
+    assert len(lines) == 20
+    assert all(re.match(line, one) for one in lines)
+
+
+def test_rotation_status_names_the_last_rotation() -> None:
+    ended = {**log(799, 786), "path": "/var/log/nginx/old.log"}
+    assert seeding.rotation_status([log(9, 0), ended], NOW).splitlines() == [
+        "logrotate state -- version 2",
+        '"/var/log/nginx/access.log" 2026-11-20-0:0:0',
+        '"/var/log/nginx/old.log" 2024-9-26-0:0:0',
+    ]
+
+
+def test_the_committed_inventory_is_that_of_the_default_lab() -> None:
+    made = fleet.Lab("lab", "trixie").inventory("{{ inventory_dir }}/../../.lab/lab")
+    committed = (machine.REPOSITORY / "inventories" / "lab" / "hosts.yml").read_text()
+    assert committed.splitlines()[1:] == made.splitlines()[1:]  # the first line says where it comes from

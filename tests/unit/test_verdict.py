@@ -197,20 +197,20 @@ REGISTER = {
         {
             "id": "logged",
             "says": "All is logged.",
-            "where": {"section": "Hosting"},
+            "where": {"section": "Hosting", "sentence": 1},
             "hosts": "web*",
             "measures": {"web_log": {"fields": ["domain"]}},
         },
         {
             "id": "sworn",
             "says": "Never.",
-            "where": {"section": "Hosting"},
+            "where": {"section": "Hosting", "sentence": 1},
             "attested": {"by": "me", "since": "2026-01-05", "for": "1 year", "evidence": "x"},
         },
         {
             "id": "later",
             "says": "Later.",
-            "where": {"section": "Hosting"},
+            "where": {"section": "Hosting", "sentence": 1},
             "planned": {"until": "2026-12-01", "reason": "none yet"},
         },
     ],

@@ -9,15 +9,28 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .files import Directory, Names, fleets_beside, previous_of, read_fleet
-from .fleet import Fleet
+from .fleet import Fleet, verdicts_of
 from .page import About, fleet_page, host_page
 from .plain import plain
 from .record import Record, fault, unaudited
+
+__all__ = ["Mismatch", "Report", "verdicts_of", "write_report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: the content of fleet.json, that of the previous run if there was one, and the promises of
+    each host as _verdict.failures takes them."""
+
+    fleet: Mapping[str, Any]
+    previous: Mapping[str, Any] | None
+    judged: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class Mismatch(ValueError):
@@ -31,8 +44,8 @@ def write_report(
     hosts: Iterable[tuple[str, Any]],
     about: About,
     outside: Iterable[str] = (),
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Write one run's report and return what fleet.json holds, and what the run before held, if there was one.
+) -> Report:
+    """Write one run's report.
 
     hosts: names with their records, or with a text that says why there is none; taken one by one, so that a
     generator keeps memory low. made_at: now, in ISO form, UTC. about: title and reason of each measure, by language.
@@ -64,7 +77,7 @@ def write_report(
     target.write("index.html", fleet_page(content))
     if here:
         target.drop_stale(here, content)
-    return content, previous
+    return Report(content, previous, fleet.judged)
 
 
 def _same_statement(fleet: Fleet, record: Record) -> None:

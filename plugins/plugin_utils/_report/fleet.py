@@ -73,6 +73,7 @@ class Fleet:
         self.statement: dict[str, Any] = {}
         self.hosts: list[dict[str, Any]] = []
         self.promises: dict[str, dict[str, Any]] = {}
+        self.judged: dict[str, list[dict[str, Any]]] = {}  # by host, as much of its entries as _verdict.failures reads
         self.entries: dict[str, Mapping[str, Any]] = {}  # of each promise one host's entry, without findings if any is
         self._notices: dict[tuple[str, ...], dict[str, Any]] = {}
 
@@ -93,6 +94,7 @@ class Fleet:
                 "verdicts": {entry["id"]: entry["verdict"] for entry in mine},
             }
         )
+        self.judged[record["host"]] = [_judged(entry) for entry in mine]
         for entry in entries:
             self._add_entry(record["host"], entry)
         for notice in notices(record):
@@ -155,6 +157,13 @@ class Fleet:
             if before.get((host["name"], promise)) != after
         ]
         return sorted(found, key=lambda change: VERDICTS.index(change["after"]))
+
+
+def _judged(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry without what findings say: memory for a thousand hosts."""
+    statuses = dict.fromkeys(finding["status"] for finding in entry["findings"])
+    kept = {"id": entry["id"], "verdict": entry["verdict"], "planned": entry.get("planned")}
+    return {**kept, "findings": [{"status": status} for status in statuses]}
 
 
 def verdicts_of(fleet: Mapping[str, Any]) -> dict[tuple[str, str], str]:

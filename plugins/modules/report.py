@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Write the compliance report of an audit
+version_added: 0.1.0
+author:
+  - the privacy.hosting authors
+description:
+  - Takes the records that M(privacy.hosting.audit) made of all hosts, and writes one page and one JSON file for each
+    of them, C(index.html) and C(fleet.json). It runs on the controller and contacts no host.
+  - The directory gets mode 0700 and the files 0600. The pages hold everything in themselves and request nothing.
+  - They are in the language of the statement, Dutch or English.
+  - A host of the play without a record becomes a row of the report with its promises unproven. Hosts of the inventory
+    that the play is not about are named, and the report then says that it is partial.
+  - It prints the promises with their verdicts, and fails where O(fail_on) says so, after everything is written.
+options:
+  run:
+    description:
+      - The name of the run. A V(/) in it makes directories.
+      - By default the time, in UTC.
+    type: str
+  dest:
+    description: The directory to write to. By default C(reports) and the O(run) below the working directory.
+    type: path
+  records:
+    description:
+      - The hosts' records.
+      - By default what the play's hosts registered as C(__audit).
+    type: list
+    elements: dict
+  fail_on:
+    description:
+      - The verdicts for which the run fails. None at all, and it never does.
+      - With V(unproven), a promise that is only planned fails from the day that its plan names.
+      - V(newly_broken) is what is broken now and was not in the previous run. That is the newest report on the same
+        statement in O(dest) or in a directory beside it.
+    type: list
+    elements: str
+    choices: [broken, unproven, lapsed, newly_broken]
+    default: [broken, unproven, lapsed]
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and does the same as without it, since a report changes no host.
+  diff_mode:
+    support: none
+    description: Returns no difference, since it changes no host.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs on the controller.
+seealso:
+  - module: privacy.hosting.audit
+"""
+
+EXAMPLES = r"""
+- name: Write the report, and fail for what was not broken before
+  privacy.hosting.report:
+    run: nightly
+    fail_on: [newly_broken]
+  run_once: true
+"""
+
+RETURN = r"""
+run:
+  description: The name of the run.
+  returned: success or failure by O(fail_on)
+  type: str
+dest:
+  description: The directory of the report.
+  returned: success or failure by O(fail_on)
+  type: str
+index:
+  description: The page to begin with.
+  returned: success or failure by O(fail_on)
+  type: str
+partial:
+  description: Whether the run left out hosts or measures.
+  returned: success or failure by O(fail_on)
+  type: bool
+hosts:
+  description: How many hosts the report names.
+  returned: success or failure by O(fail_on)
+  type: int
+counts:
+  description: How many promises have each verdict over all hosts.
+  returned: success or failure by O(fail_on)
+  type: dict
+verdicts:
+  description: The verdict over all hosts of each promise.
+  returned: success or failure by O(fail_on)
+  type: dict
+failures:
+  description: The promises on hosts for which the run failed, and the word of O(fail_on) that each fell under.
+  returned: success or failure by O(fail_on)
+  type: list
+  elements: dict
+"""

@@ -27,6 +27,7 @@ LAYERS = [
     "module_utils._change",
     "module_utils._services",
     "module_utils._log_destroyer",
+    "module_utils._changes",
     "module_utils._measure",
     "module_utils._measures",
     "modules",

@@ -78,9 +78,15 @@ CHECKS = [
     tool("ruff", "ruff check --output-format=concise"),
 ]
 
-# These share the lab's hosts: one at a time, and what they print is shown as it comes.
+def scenario(release: str) -> Step:
+    """A step that is the life of the lab's hosts on one release; its tests are those of tests/lab."""
+    return Step(f"lab-{release}", [sys.executable, "tests/life.py", release], 1200, pytest=True)
+
+
+# What they print is shown as it comes, one at a time.
 HOST_TESTS = [
-    suite("lab", "tests/lab", limit=3600),
+    scenario("bookworm"),
+    scenario("trixie"),
     tool("mutate", "python tests/mutate.py", limit=1800),
     suite("newest-core", "tests/controller", limit=600),
 ]

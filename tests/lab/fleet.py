@@ -87,7 +87,6 @@ class Fleet:
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.lab.state),
             "LC_ALL": "C.UTF-8",
-            "ANSIBLE_CONFIG": os.devnull,
             "ANSIBLE_HOME": str(self.lab.state / "ansible"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
             "ANSIBLE_NOCOLOR": "1",

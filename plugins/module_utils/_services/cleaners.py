@@ -1,0 +1,378 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What destroys files by itself, beside logrotate: systemd-tmpfiles, find and rm in jobs, our own destroyer.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from .._host import Host, Unseen
+from .._option import Period
+from . import jobs as running
+from .jobs import Job
+
+DESTROYER_CONFIG = "/etc/privacy-hosting/log-retention.json"
+DESTROYER_TIMER = "privacy-hosting-log-retention.timer"
+
+LINES, MTIME, ANY_TIME = "its newest line", "the file's mtime", "the latest of mtime, ctime and atime"
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """Something that destroys files which have come of age.
+
+    roots: patterns of directories or files; deep: also what lies below directories; names: patterns of base names, none
+    for all; spared: patterns of paths that it passes over.
+    days: the age from which a file goes at its next run; by: what the age is counted from (LINES, MTIME, ANY_TIME).
+    clear: that is all there is to it; else it may destroy less, or other files, than it seems to.
+    """
+
+    name: str
+    roots: tuple[str, ...]
+    days: float
+    by: str
+    job: Job
+    source: str
+    deep: bool = True
+    names: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+    clear: bool = True
+
+    def reaches(self, path: str) -> bool:
+        """Whether a file is one of those that it destroys in time."""
+        if self.names and not any(fnmatch.fnmatchcase(os.path.basename(path), name) for name in self.names):
+            return False
+        if any(_below(path, spared) for spared in self.spared):
+            return False
+        return any(_below(path, root, self.deep) for root in self.roots)
+
+
+def _below(path: str, root: str, deep: bool = True) -> bool:
+    """Whether a path is what a pattern names, or lies in it."""
+    root = os.path.normpath(root)
+    parts, wanted = path.split("/"), root.split("/")
+    if len(parts) < len(wanted):
+        return False
+    same = all(fnmatch.fnmatchcase(part, pattern) for part, pattern in zip(parts, wanted))
+    return same and (deep or len(parts) <= len(wanted) + 1)
+
+
+@dataclass(frozen=True)
+class LogrotateRun:
+    """One way in which logrotate is run: its configuration files, its state file, and what runs it."""
+
+    paths: tuple[str, ...]
+    state: str
+    job: Job
+
+
+def logrotate_runs(host: Host) -> list[LogrotateRun]:
+    """Every job that runs logrotate, those that do not really run included. Raises Unseen."""
+    return host.once("logrotate runs", lambda: list(_logrotate_runs(host)))
+
+
+def _logrotate_runs(host: Host) -> Iterator[LogrotateRun]:
+    for job in running.jobs(host):
+        for command in _commands(job.text):
+            if os.path.basename(command[0]) != "logrotate":
+                continue
+            state, paths, words = "/var/lib/logrotate/status", [], iter(command[1:])
+            for word in words:
+                if word in ("-s", "--state"):
+                    state = next(words, state)
+                elif word.startswith("--state="):
+                    state = word.partition("=")[2]
+                elif not word.startswith("-"):
+                    paths.append(word)
+            if not {"-d", "--debug"} & set(command) and paths:
+                yield LogrotateRun(tuple(paths), state, job)
+
+
+def cleaners(host: Host) -> list[Cleaner]:
+    """Everything found that destroys files by itself. Raises Unseen."""
+    return host.once("cleaners", lambda: [*_destroyer(host), *_tmpfiles(host), *_from_jobs(host)])
+
+
+# jobs of Debian's own packages that touch no log: systemd services, and scripts of cron
+_HARMLESS = re.compile(
+    r"apt-daily|apt-compat|apt-listbugs|apt-show-versions|dpkg|man-db|e2scrub|fstrim|anacron|run-parts|certbot|phpsessionclean|"
+    r"php\b|sysstat|mdadm|mdcheck|mdmonitor|popularity-contest|exim4|update-notifier|motd|fwupd|ua-timer|systemd-tmpfiles|"
+    r"logrotate|locate|mlocate|plocate|spamassassin|chkrootkit|bsdmainutils|cracklib|passwd|debsums|needrestart|ntpsec|"
+    r"chrony|btrfs|zfsutils|smartmontools|sysstat|sa1|sa2|acct|geoipupdate|unattended|lynis|raid-check|postfix|etckeeper|"
+    r"\.placeholder|privacy-hosting-"
+)
+
+
+def unknown_jobs(host: Host) -> list[Job]:
+    """Jobs of which we cannot tell whether they destroy logs. Raises Unseen."""
+    known = {cleaner.job.name + cleaner.job.source for cleaner in cleaners(host)}
+    known |= {run.job.name + run.job.source for run in logrotate_runs(host)}
+    return [
+        job
+        for job in running.jobs(host)
+        if job.name + job.source not in known
+        and not _HARMLESS.search(f"{job.name} {job.unit}")
+        and not _only_harmless(job)
+    ]
+
+
+def _only_harmless(job: Job) -> bool:
+    return job.name.startswith("the line in") and bool(_HARMLESS.search(job.text))
+
+
+# -- our own destroyer ------------------------------------------------------------------------------------------------
+
+
+def _destroyer(host: Host) -> Iterator[Cleaner]:
+    """The destroyer that the role log_retention installs."""
+    job = next((job for job in running.jobs(host) if job.name == DESTROYER_TIMER), None)
+    if host.stat(DESTROYER_CONFIG) is None:
+        return
+    try:
+        told = json.loads(host.read(DESTROYER_CONFIG))["web"]
+        period, paths = Period.parse(told["period"]), tuple(str(path) for path in told["paths"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unseen(f"{DESTROYER_CONFIG} cannot be understood: {error}") from None
+    missing = Job(DESTROYER_TIMER, "", 1.0, DESTROYER_CONFIG, (f"{DESTROYER_TIMER} is not there",))
+    days = (host.now - period.before(host.now)).total_seconds() / 86400
+    yield Cleaner("the destroyer of role log_retention", paths, days, LINES, job or missing, DESTROYER_CONFIG)
+
+
+# -- systemd-tmpfiles -------------------------------------------------------------------------------------------------
+
+_TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d")
+_AGED, _SPARING = frozenset("dDevqQC"), frozenset("xX")
+
+
+def _tmpfiles(host: Host) -> Iterator[Cleaner]:
+    runs = [job for job in running.jobs(host) if job.unit == "systemd-tmpfiles-clean.service"]
+    job = runs[0] if runs else Job("systemd-tmpfiles-clean.timer", "", 1.0, "", ("nothing runs systemd-tmpfiles",))
+    if runs and "--clean" not in job.text:
+        job = replace(job, faults=(*job.faults, f"{job.unit} does not run systemd-tmpfiles --clean"))
+    lines = list(_tmpfiles_lines(host))
+    spared = tuple(path for kind, path, _age, _source in lines if kind in _SPARING)
+    seen: set[str] = set()
+    for kind, path, age, source in lines:
+        if kind in "rR" and "!" not in kind:
+            continue
+        if kind in _AGED and path not in seen:
+            seen.add(path)
+            by, days = tmpfiles_age(age)
+            if days is not None:
+                others = tuple(o for k, o, _a, _s in lines if k in _AGED and o != path and _below(o, path))
+                yield Cleaner("systemd-tmpfiles", (path,), days, by, job, source, spared=(*spared, *others))
+
+
+def _tmpfiles_lines(host: Host) -> Iterator[tuple[str, str, str, str]]:
+    """Type, path, age and source of the lines in effect: a name in an earlier directory hides it in later ones."""
+    files: dict[str, str] = {}
+    for directory in _TMPFILES:
+        for name in host.names(directory):
+            if name.endswith(".conf"):
+                files.setdefault(name, f"{directory}/{name}")
+    for name in sorted(files):
+        for number, line in enumerate(host.read(files[name]).splitlines(), 1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            try:
+                fields = shlex.split(line)
+            except ValueError:
+                continue
+            if len(fields) >= 2:
+                age = fields[5] if len(fields) > 5 else "-"
+                yield fields[0][:1], os.path.normpath(fields[1].replace("%%", "%")), age, f"{files[name]}:{number}"
+
+
+def tmpfiles_age(field: str) -> tuple[str, float | None]:
+    """What a line's age is counted from, and the days; None where the line destroys nothing by age."""
+    text = field.removeprefix("~")
+    by, _, rest = text.rpartition(":")
+    if by and not re.fullmatch("[aAbBcCmM]+", by):
+        return ANY_TIME, None
+    days = None if rest in ("-", "") else running.span_days(rest)
+    return (MTIME if by and set(by) <= set("mM") and "m" in by else ANY_TIME), days
+
+
+# -- find, rm and others in jobs --------------------------------------------------------------------------------------
+
+
+def _from_jobs(host: Host) -> Iterator[Cleaner]:
+    for job in running.jobs(host):
+        if "systemd-tmpfiles" in job.text:
+            continue
+        for text, source in running.scripts_of(host, job):
+            yield from of_script(text, job, source)
+
+
+_SEPARATORS = frozenset([";", "&&", "||", "&", "|", "\n", "(", ")", "{", "}", "then", "do", "else", "|&"])
+_WITH_COMMAND = frozenset(
+    ["nice", "ionice", "nohup", "exec", "command", "sudo", "chronic", "time", "env", "timeout", "flock"]
+)
+
+
+_CONDITION = re.compile(r"(?:^|[;\s])(?:if|case|while|until)\s|\|\||&&", re.MULTILINE)
+
+
+def of_script(text: str, job: Job, source: str) -> Iterator[Cleaner]:
+    """The cleaners that a piece of shell text amounts to."""
+    conditional = (
+        bool(re.search(r"(^|[;\s])(if|case|while|until)\s", text))
+        or "||" in text
+        or "&& " in re.sub(r"cd \S+ && ", "", text)
+    )
+    for command, piped in _pipelines(text):
+        name = os.path.basename(command[0])
+        if name == "find":
+            yield from _find(command, piped, job, source, clear=not conditional)
+        elif name in ("rm", "unlink", "shred", "truncate"):
+            paths = tuple(word for word in command[1:] if word.startswith("/"))
+            if paths:
+                yield Cleaner(name, paths, 0.0, MTIME, job, source, clear=not conditional and name != "truncate")
+        elif name in ("tmpreaper", "tmpwatch", "savelog", "tidy"):
+            paths = tuple(word for word in command[1:] if word.startswith("/"))
+            yield Cleaner(name, paths, 0.0, ANY_TIME, job, source, clear=False)
+
+
+# brackets and semicolons that are words of find, not of the shell
+_SIGNS = {"\x01": "(", "\x02": ")", "\x03": ";"}
+_QUOTED_SIGNS = [(form.format(sign), mark) for mark, sign in _SIGNS.items() for form in ("\\{}", "'{}'", '"{}"')]
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """The simple commands in shell text, each as its words, wrappers like nice left out."""
+    for command, _piped in _pipelines(text):
+        yield command
+
+
+def _pipelines(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Each simple command of shell text, with the words of what it is piped into."""
+    text = _without_variables(text.replace("\\\n", " "))
+    for written, mark in _QUOTED_SIGNS:
+        text = text.replace(written, f" {mark} ")
+    try:
+        lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|()\n")
+        lexer.whitespace = " \t\r"
+        lexer.whitespace_split = True
+        words = list(lexer)
+    except ValueError:
+        return
+    commands: list[tuple[list[str], str]] = [([], "")]
+    for word in words:
+        if word in _SEPARATORS or (word and set(word) <= set(";&|()\n")):
+            commands[-1] = (commands[-1][0], word)
+            commands.append(([], ""))
+        else:
+            commands[-1][0].append(_SIGNS.get(word, word))
+    for place, (command, end) in enumerate(commands):
+        piped = commands[place + 1][0] if end == "|" and place + 1 < len(commands) else []
+        bare = _unwrapped(command)
+        if bare:
+            yield bare, piped
+
+
+def _unwrapped(words: Sequence[str]) -> list[str]:
+    """A command without what only runs it otherwise ('nice -n 19 find …')."""
+    rest = list(words)
+    while rest and (os.path.basename(rest[0]) in _WITH_COMMAND or re.match(r"[A-Za-z_]\w*=", rest[0])):
+        rest.pop(0)
+        while rest and (rest[0].startswith("-") or rest[0].isdigit()):
+            rest.pop(0)
+    return rest
+
+
+def _without_variables(text: str) -> str:
+    """Shell text with plain assignments and for loops over words put in place."""
+    values = {
+        name: value.strip("\"'") for name, value in re.findall(r"^\s*([A-Za-z_]\w*)=([^\s;$`]*)", text, re.MULTILINE)
+    }
+    loops = re.findall(r"\bfor\s+([A-Za-z_]\w*)\s+in\s+([^;\n$`]+)", text)
+    values.update({name: words.strip() for name, words in loops})
+    return re.sub(r"\"?\$\{?([A-Za-z_]\w*)\}?\"?", lambda found: values.get(found.group(1), found.group(0)), text)
+
+
+# words of find that narrow nothing that matters, and how many words follow them
+_FIND_PLAIN = {"-type": 1, "-xdev": 0, "-mount": 0, "-maxdepth": 1, "-mindepth": 1, "-daystart": 0, "-print": 0, "-print0": 0,
+               "-depth": 0, "-noleaf": 0, "-ignore_readdir_race": 0, "-a": 0, "-and": 0, "-ls": 0}  # fmt: skip
+_FIND_NAMES = frozenset(["-name", "-iname"])
+_FIND_AGES = {"-mtime": (1.0, MTIME), "-mmin": (1 / 1440, MTIME), "-ctime": (1.0, ANY_TIME), "-cmin": (1 / 1440, ANY_TIME),
+              "-atime": (1.0, ANY_TIME), "-amin": (1 / 1440, ANY_TIME)}  # fmt: skip
+
+
+@dataclass
+class _Found:
+    """What a find expression says so far."""
+
+    days: float = 0.0
+    by: str = MTIME
+    deep: bool = True
+    names: tuple[str, ...] = ()
+    deletes: bool = False
+    clear: bool = True
+    brackets: int = 0
+
+
+def _find(words: list[str], piped: list[str], job: Job, source: str, clear: bool) -> Iterator[Cleaner]:
+    start = next(
+        (place for place, word in enumerate(words) if place and (word[0] in "-(!" and word not in ("-H", "-L", "-P"))),
+        len(words),
+    )
+    roots = tuple(word for word in words[1:start] if not word.startswith("-"))
+    found = _Found(clear=clear)
+    rest = words[start:]
+    while rest:
+        rest = rest[_find_word(rest, found) :]
+    if piped and os.path.basename(piped[0]) == "xargs" and {"rm", "/bin/rm", "/usr/bin/rm"} & set(piped):
+        found.deletes = True
+    if not found.deletes or not roots:
+        return
+    known = all(root.startswith("/") and "$" not in root and "`" not in root for root in roots)
+    yield Cleaner(
+        "find", roots, found.days, found.by, job, source, found.deep, found.names, clear=found.clear and known
+    )
+
+
+def _find_word(rest: list[str], found: _Found) -> int:
+    """Take one test or action of a find expression; how many words it was."""
+    word, value = rest[0], rest[1] if len(rest) > 1 else ""
+    if word in _FIND_AGES:
+        unit, found.by = _FIND_AGES[word]
+        match = re.fullmatch(r"\+(\d+)", value)
+        if match:
+            # find drops the fraction of an age, so +13 is true from 14 whole units on
+            found.days = max(found.days, (int(match.group(1)) + 1) * unit)
+        else:
+            found.clear = False
+        return 2
+    if word in _FIND_NAMES:
+        found.names = (*found.names, value)
+        return 2
+    if word == "-delete":
+        found.deletes = True
+        return 1
+    if word in ("-exec", "-execdir"):
+        end = next((place for place, item in enumerate(rest) if item in (";", "+")), len(rest) - 1)
+        found.deletes = found.deletes or os.path.basename(value) in ("rm", "unlink", "shred")
+        return end + 1
+    if word == "-maxdepth":
+        found.deep = value not in ("0", "1")
+    if word in ("-o", "-or"):
+        # '-name a -o -name b' in brackets is a list of names; anything else binds otherwise than it looks
+        found.clear = found.clear and found.brackets > 0 and value in _FIND_NAMES
+    elif word in ("(", ")"):
+        found.brackets += 1 if word == "(" else -1
+    elif word not in _FIND_PLAIN:
+        found.clear = False
+    if word == "-type" and value != "f":
+        found.clear = False
+    return 1 + _FIND_PLAIN.get(word, 0)

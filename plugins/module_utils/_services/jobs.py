@@ -1,0 +1,353 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host runs by itself, regularly: systemd's timers, cron, anacron.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shlex
+import stat as statmode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .._host import Host, Unseen
+from . import units
+
+# looked at even where nothing loaded them: a masked or disabled timer is not in the list of those loaded
+KNOWN_TIMERS = ("logrotate.timer", "systemd-tmpfiles-clean.timer", "privacy-hosting-log-retention.timer")
+
+_TIMER_FIELDS = (
+    "Id,Unit,LoadState,ActiveState,UnitFileState,FragmentPath,NextElapseUSecRealtime,NextElapseUSecMonotonic,"
+    "LastTriggerUSec,ActiveEnterTimestamp,TimersCalendar,TimersMonotonic"
+)
+_SERVICE_FIELDS = (
+    "Id,LoadState,ActiveState,Result,ExecMainStatus,ExecMainExitTimestamp,ExecStart,FragmentPath,ConditionResult,"
+    "ConditionTimestamp,NeedDaemonReload"
+)
+_CRON_DIRECTORIES = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 31.0, "yearly": 366.0}
+_CRON_WORDS = {
+    "@hourly": 1 / 24,
+    "@daily": 1.0,
+    "@midnight": 1.0,
+    "@weekly": 7.0,
+    "@monthly": 31.0,
+    "@yearly": 366.0,
+    "@annually": 366.0,
+}
+_CRON_NAME = re.compile(r"[A-Za-z0-9_-]+")  # run-parts and cron pass over any other name
+_SCRIPT_BYTES = 256 << 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something that runs by itself.
+
+    every_days: the longest time between two runs as configured. text: shell text of what it runs.
+    faults: why it does not really run, configured or seen; good only if there is none.
+    result: what is known of its last run, in words; failed: the last run ended badly.
+    """
+
+    name: str
+    text: str
+    every_days: float
+    source: str
+    faults: tuple[str, ...] = ()
+    result: str = ""
+    failed: bool = False
+    last: dt.datetime | None = None
+    unit: str = ""
+
+
+def jobs(host: Host) -> list[Job]:
+    """Every job that the host is set up to run regularly. Raises Unseen."""
+    return host.once("jobs", lambda: [*_timers(host), *_cron(host)])
+
+
+# -- systemd ----------------------------------------------------------------------------------------------------------
+
+
+def has_systemd(host: Host) -> bool:
+    """Whether systemd runs the host."""
+    return host.stat("/run/systemd/system") is not None
+
+
+def _show(host: Host, fields: str, *names: str) -> list[dict[str, str]]:
+    """The properties of units, one mapping for each unit; TimersCalendar and the like may come more than once."""
+    text = host.run("systemctl", "show", "--no-pager", "-p", fields, *names).stdout
+    found = []
+    for block in text.split("\n\n"):
+        properties: dict[str, str] = {}
+        for line in block.splitlines():
+            key, _equals, value = line.partition("=")
+            properties[key] = f"{properties[key]} ; {value}" if key in properties else value
+        if properties.get("Id"):
+            found.append(properties)
+    return list({unit["Id"]: unit for unit in found}.values())
+
+
+def _timers(host: Host) -> Iterator[Job]:
+    if not has_systemd(host):
+        return
+    timers = [
+        timer for timer in _show(host, _TIMER_FIELDS, "*.timer", *KNOWN_TIMERS) if timer["LoadState"] != "not-found"
+    ]
+    wanted = [timer.get("Unit") or re.sub(r"timer$", "service", timer["Id"]) for timer in timers]
+    services = {unit["Id"]: unit for unit in _show(host, _SERVICE_FIELDS, *wanted)} if wanted else {}
+    for timer, unit in zip(timers, wanted):
+        yield _timer_job(host, timer, services.get(unit, {"Id": unit, "LoadState": "not-found"}))
+
+
+def _timer_job(host: Host, timer: dict[str, str], service: dict[str, str]) -> Job:
+    every = _timer_interval(timer)
+    result = service.get("Result", "")
+    failed = result not in ("success", "")
+    return Job(
+        name=timer["Id"],
+        text="\n".join(_commands(service.get("ExecStart", ""))),
+        every_days=every,
+        source=timer.get("FragmentPath") or f"systemctl show {timer['Id']}",
+        faults=tuple(_timer_faults(host, timer, service, every)),
+        result=f"last run of {service['Id']}: {result}" if failed else "",
+        failed=failed,
+        last=_when(timer.get("LastTriggerUSec", "")),
+        unit=service["Id"],
+    )
+
+
+def _commands(value: str) -> Iterator[str]:
+    """The command lines of ExecStart as `systemctl show` prints it."""
+    for match in re.finditer(r"argv\[\]=(.*?) ; ignore_errors=", value):
+        yield match.group(1)
+
+
+def _timer_faults(host: Host, timer: dict[str, str], service: dict[str, str], every: float) -> Iterator[str]:
+    name = timer["Id"]
+    if timer["LoadState"] != "loaded":
+        yield f"{name} is {timer['LoadState']}"
+        return
+    if timer["ActiveState"] != "active":
+        yield f"{name} is not started ({timer['ActiveState']})"
+    elif not _ahead(timer.get("NextElapseUSecRealtime", "")) and not _ahead(timer.get("NextElapseUSecMonotonic", "")):
+        if service.get("ActiveState") not in ("active", "activating"):
+            yield f"{name} has no next run"
+    if timer["UnitFileState"] in ("disabled", "masked", "masked-runtime", "enabled-runtime", "bad"):
+        yield f"{name} is {timer['UnitFileState']}, so it will not run after the next start of the host"
+    if service.get("LoadState") != "loaded":
+        yield f"{service['Id']} is {service.get('LoadState') or 'not there'}"
+    if service.get("ConditionResult") == "no" and service.get("ConditionTimestamp"):
+        yield f"{service['Id']} was skipped by a condition of its unit"
+    since = _when(timer.get("LastTriggerUSec", "")) or _when(timer.get("ActiveEnterTimestamp", ""))
+    if since is not None and host.now - since > dt.timedelta(days=2 * every + 1):
+        yield f"{name} last ran on {since:%Y-%m-%d}"
+
+
+def _ahead(value: str) -> bool:
+    return value not in ("", "0", "n/a", "infinity")
+
+
+def _when(text: str) -> dt.datetime | None:
+    """A moment as systemctl prints it under TZ=UTC: 'Fri 2026-11-20 00:00:00 UTC'."""
+    match = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", text)
+    if not match:
+        return None
+    return dt.datetime.strptime(match.group(1), "%Y-%m-%d %H:%M:%S").replace(tzinfo=dt.timezone.utc)
+
+
+def _timer_interval(timer: dict[str, str]) -> float:
+    """The days between two runs of a timer, by its calendar or by its spans."""
+    found = [calendar_days(spec) for spec in re.findall(r"OnCalendar=(.*?) ;", timer.get("TimersCalendar", ""))]
+    spans = re.findall(r"On(?:UnitActive|UnitInactive)USec=(.*?) ;", timer.get("TimersMonotonic", ""))
+    found += [days for days in map(span_days, spans) if days]
+    return min(found, default=366.0)
+
+
+def calendar_days(spec: str) -> float:
+    """The most days between two moments of a calendar expression in its normal form, roughly."""
+    match = re.fullmatch(
+        r"(?:(?P<week>[A-Z][a-z]{2}[^ ]*) )?(?P<y>[^-]+)-(?P<m>[^-]+)-(?P<d>\S+) (?P<H>[^:]+):.*", spec
+    )
+    if not match:
+        return 366.0
+    if match["m"] != "*" or match["y"] != "*":
+        return 366.0
+    if match["d"] != "*":
+        return 31.0
+    if match["week"]:
+        return 7.0
+    return 1 / 24 if match["H"] == "*" else 1.0
+
+
+_SPAN = {
+    "us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60,
+    "h": 3600, "hr": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800, "M": 2629800,
+    "month": 2629800, "y": 31557600, "year": 31557600, "": 1,
+}  # fmt: skip
+
+
+def span_days(text: str) -> float | None:
+    """A time span as systemd writes it ('731d', '1y 6month', '2 weeks'), in days; None where it is none."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
+    if not parts or re.sub(r"\d+(?:\.\d+)?\s*[A-Za-z]*\s*", "", text).strip():
+        return None
+    seconds = 0.0
+    for number, unit in parts:
+        size = _SPAN.get(unit, _SPAN.get(unit[:-1] if unit.endswith("s") else "?"))
+        if size is None:
+            return None
+        seconds += float(number) * size
+    return seconds / 86400
+
+
+# -- cron -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Cron:
+    """What runs cron's tables. faults: why nothing does."""
+
+    faults: tuple[str, ...]
+    run_directories: dict[str, tuple[str, ...]] = field(default_factory=dict)  # directory -> faults of what runs it
+
+
+def _cron(host: Host) -> Iterator[Job]:
+    cron = _Cron(tuple(_daemon_faults(host)))
+    system = [
+        *_table(host, "/etc/crontab", cron, owned=True),
+        *(
+            job
+            for name in host.names("/etc/cron.d")
+            if not name.startswith(".")
+            for job in _table(host, f"/etc/cron.d/{name}", cron, owned=True)
+        ),
+    ]
+    users = "/var/spool/cron/crontabs"
+    private = [job for name in host.names(users) for job in _table(host, f"{users}/{name}", cron, owned=False)]
+    yield from system
+    yield from private
+    for word, days in _CRON_DIRECTORIES.items():
+        directory = f"/etc/cron.{word}"
+        for name in host.names(directory):
+            if name != ".placeholder":
+                yield _script(host, directory, name, days, _directory_faults(host, directory, system, cron))
+
+
+def _daemon_faults(host: Host) -> Iterator[str]:
+    if not any(process.name in ("cron", "crond") and not process.contained for process in host.processes()):
+        yield "cron does not run"
+    elif has_systemd(host) and units.starts_at_boot(host, "cron.service") is False:
+        yield "cron does not start at boot"
+
+
+def _directory_faults(host: Host, directory: str, system: list[Job], cron: _Cron) -> tuple[str, ...]:
+    """Why nothing runs a directory of scripts; () where something does."""
+    table = host.read("/etc/anacrontab") if host.stat("/etc/anacrontab") is not None else ""
+    if host.has("anacron") and re.search(rf"^[^#].*{directory}\b", table, re.MULTILINE):
+        anacron = [job for job in _timers(host) if job.name == "anacron.timer"]
+        if any(not job.faults for job in anacron) or not cron.faults:
+            return ()
+        return (*(fault for job in anacron for fault in job.faults), *cron.faults)
+    runners = [job for job in system if directory in job.text and "run-parts" in job.text]
+    if not runners:
+        return (f"nothing runs {directory}",)
+    return min((job.faults for job in runners), key=len)
+
+
+def _table(host: Host, path: str, cron: _Cron, owned: bool) -> Iterator[Job]:
+    """The jobs of a crontab. owned: it has a column for the user and must belong to root."""
+    status = host.stat(path)
+    if status is None or not statmode.S_ISREG(status.st_mode):
+        return
+    text = host.read(path)
+    faults = [*cron.faults, *_table_faults(path, text, status.st_mode, status.st_uid, owned)]
+    columns = 6 if owned else 5
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split(None, columns)
+        if not words or words[0].startswith("#") or re.match(r"\s*[A-Za-z_]\w*\s*=", line):
+            continue
+        if words[0].startswith("@"):
+            words = line.split(None, columns - 4)
+            days, rest = _CRON_WORDS.get(words[0], 366.0), words[columns - 4 :]
+        else:
+            days, rest = cron_days(words[:5]), words[columns:]
+        if rest:
+            command = re.sub(r"(?<!\\)%.*", "", rest[0]).replace("\\%", "%")  # what follows a % is input
+            yield Job(f"the line in {path}", command, days, f"{path}:{number}", tuple(faults))
+
+
+def _table_faults(path: str, text: str, mode: int, owner: int, owned: bool) -> Iterator[str]:
+    name = path.rpartition("/")[2]
+    if path.startswith("/etc/cron.d/") and not _CRON_NAME.fullmatch(name):
+        yield f"cron passes over {path}: such a name is not read"
+    if owned and owner != 0:
+        yield f"cron refuses {path}: it does not belong to root"
+    if owned and mode & 0o022:
+        yield f"cron refuses {path}: it is writable by group or others"
+    if text and not text.endswith("\n"):
+        yield f"cron refuses {path}: its last line has no end"
+
+
+def cron_days(fields: list[str]) -> float:
+    """The most days between two runs of a crontab's five time fields, roughly."""
+    if len(fields) < 5:
+        return 366.0
+    _minute, hour, day, month, week = fields
+    if month not in ("*", "*/1", "1-12"):
+        return 366.0
+    if day not in ("*", "*/1", "1-31"):
+        return 31.0
+    if week not in ("*", "*/1", "0-6", "1-7", "0-7"):
+        return 7.0
+    return 1 / 24 if hour in ("*", "*/1", "0-23") else 1.0
+
+
+def _script(host: Host, directory: str, name: str, days: float, faults: tuple[str, ...]) -> Job:
+    path = f"{directory}/{name}"
+    status = host.stat(path)
+    own: list[str] = []
+    if status is None:
+        own.append(f"{path} points nowhere")
+    elif not status.st_mode & 0o111:
+        own.append(f"{path} is not executable")
+    if not _CRON_NAME.fullmatch(name):
+        own.append(f"run-parts passes over {path}: such a name is not run")
+    return Job(path, _script_text(host, path), days, path, (*own, *faults))
+
+
+def _script_text(host: Host, path: str) -> str:
+    """The text of a shell script; '' for a program, or a script that leaves the work to systemd where that runs."""
+    try:
+        text = host.read(path) if host.stat(path) is not None else ""
+    except Unseen:
+        return ""
+    first = text.split("\n", 1)[0]
+    if (
+        "\0" in text
+        or len(text) > _SCRIPT_BYTES
+        or (first.startswith("#!") and not re.search(r"\b(ba|da|k|z)?sh\b", first))
+    ):
+        return ""
+    if re.search(r"-d /run/systemd/system", text) and has_systemd(host):
+        return ""
+    return text
+
+
+def scripts_of(host: Host, job: Job) -> list[tuple[str, str]]:
+    """What a job runs, with where it stands: its own text, and that of shell scripts that it calls by their path."""
+    found = [(job.text, job.source)]
+    for line in job.text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        for word in words:
+            if word.startswith("/") and not word.startswith(("/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/dev/")):
+                status = host.stat(word)
+                if status is not None and statmode.S_ISREG(status.st_mode) and status.st_mode & 0o111:
+                    found.append((_script_text(host, word), word))
+    return found

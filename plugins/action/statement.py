@@ -20,6 +20,7 @@ from ..plugin_utils._statement import Statement, cached, plain
 
 NAMED_AT_MOST = 5  # hosts in one message
 ONE_STATEMENT = "one run has one statement: keep it in group_vars/all and nowhere else"
+NOTHING = "null"  # the content of a variable that is not there
 NO_HOSTS = "has no hosts; name it with -i, or check a file by itself with -e register_file=PATH"
 
 
@@ -82,7 +83,8 @@ def _of_play(variables: Mapping[str, Any]) -> Statement:
     if not hosts:
         raise StatementError([Mistake((), NO_HOSTS, "inventory")])
     wrong: list[Mistake] = []
-    values = [_common(name, hosts, variables["hostvars"], wrong) for name in (STATEMENT, WAIVERS)]
+    raw = {host: variables["hostvars"].raw_get(host) for host in hosts}
+    values = [_common(name, raw, variables["hostvars"], wrong) for name in (STATEMENT, WAIVERS)]
     try:
         statement = cached(*values)
         statement.check_hosts(members)
@@ -93,27 +95,29 @@ def _of_play(variables: Mapping[str, Any]) -> Statement:
     return statement
 
 
-def _common(name: str, hosts: Sequence[str], hostvars: Mapping[str, Any], wrong: list[Mistake]) -> Any:
-    """The value that a variable has on the hosts; those where it is another than on most are wrong."""
+def _common(name: str, raw: Mapping[str, Mapping[str, Any]], hostvars: Mapping[str, Any], wrong: list[Mistake]) -> Any:
+    """The value that a variable has on the hosts; those where it is another than on most are wrong.
+
+    raw: the variables by host, templates unresolved. Hosts share what group_vars/all holds, so that is read once.
+    """
+    contents: dict[int, str] = {}
     having: dict[str, list[str]] = defaultdict(list)
-    values: dict[str, Any] = {}
-    for host in hosts:
+    for host, variables in raw.items():
+        value = variables.get(name)
         try:
-            value = plain(hostvars[host].get(name)) or None
+            content = contents.get(id(value)) or json.dumps(plain(hostvars[host].get(name)) or None, default=str)
         except AnsibleError as error:
             wrong.append(Mistake((), f"{name}: {_first_line(error)}", f"host {host}"))
             continue
-        content = json.dumps(value, default=str)
-        values[content] = value
+        if "{{" not in str(value) and "{%" not in str(value):
+            contents[id(value)] = content
         having[content].append(host)
-    if not having:
-        return None
-    common = max(having, key=lambda content: (values[content] is not None, len(having[content])))
+    common = max(having, key=lambda content: (content != NOTHING, len(having[content])), default=NOTHING)
     for content, odd in having.items():
         if content != common:
-            is_wrong = "is missing there" if values[content] is None else f"is not that of {having[common][0]}"
+            is_wrong = "is missing there" if content == NOTHING else f"is not that of {having[common][0]}"
             wrong.append(Mistake((), f"{name} {is_wrong}; {ONE_STATEMENT}", f"host {_names(odd)}"))
-    return values[common]
+    return json.loads(common)
 
 
 def _names(hosts: Sequence[str]) -> str:

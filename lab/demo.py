@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -49,7 +50,8 @@ def demo(lab: Lab) -> bool:
 
 def _audit(lab: Lab, reports: Path, run: str) -> dict[str, Any]:
     """Audit, report into the folder of this run, and return what its fleet.json holds."""
-    options = {"audit_dest": str(reports), "audit_run": run, "audit_fail_on": []}
+    folder = (reports / run).relative_to(machine.REPOSITORY)
+    options = {"audit_dest": str(folder), "audit_run": run, "audit_fail_on": []}
     status = _play(lab, "audit", "-e", json.dumps(options))
     fleet = reports / run / "fleet.json"
     if status != 0 or not fleet.exists():
@@ -66,7 +68,7 @@ def _inventories(lab: Lab) -> list[str]:
 def _play(lab: Lab, playbook: str, *arguments: str) -> int:
     """Run a playbook with its output in sight, and return its exit code."""
     command = ["ansible-playbook", f"privacy.hosting.{playbook}", *_inventories(lab), *arguments]
-    print(f"\n$ {' '.join(command)}", flush=True)
+    print(f"\n$ {shlex.join(command)}", flush=True)
     binary = machine.REPOSITORY / ".venv" / "bin" / command[0]
     if not binary.exists():
         raise LabError("there is no .venv/bin/ansible-playbook: run `make demo`, which makes it")

@@ -210,6 +210,7 @@ class Lab:
             "all:",
             "  vars:",
             f"    ansible_user: {ACCOUNT}",
+            "    ansible_become: true",
             f"    ansible_ssh_private_key_file: {json.dumps(f'{state}/id_ed25519')}",
             f"    ansible_ssh_common_args: {json.dumps(options)}",
             "    ansible_python_interpreter: /usr/bin/python3",

@@ -163,7 +163,6 @@ class Host:
         self, process: subprocess.Popen[bytes], argv: tuple[str, ...], end: float, seconds: float
     ) -> tuple[bytes, bytes]:
         """Both outputs of a process, whole. Raises Unseen at the limit of seconds or bytes."""
-        assert process.stdout is not None and process.stderr is not None
         chunks: dict[Any, list[bytes]] = {process.stdout: [], process.stderr: []}
         size = 0
         with selectors.DefaultSelector() as selector:
@@ -355,14 +354,14 @@ def _boot_time() -> dt.datetime:
 
 def _stat_fields(text: str) -> tuple[str, int, int]:
     """Name, parent's pid and start in clock ticks, of /proc/PID/stat (the name may hold blanks and brackets)."""
-    head, _, tail = text.rpartition(")")
+    head, _bracket, tail = text.rpartition(")")
     fields = tail.split()
     return head.partition("(")[2], int(fields[1]), int(fields[19])
 
 
 def _address(field: str) -> tuple[str, int]:
     """Address and port of a field of /proc/net/tcp or tcp6."""
-    raw, _, port = field.partition(":")
+    raw, _colon, port = field.partition(":")
     words = [struct.pack("=I", int(raw[i : i + 8], 16)) for i in range(0, len(raw), 8)]
     family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
     return socket.inet_ntop(family, b"".join(words)), int(port, 16)

@@ -10,7 +10,7 @@ module: audit
 short_description: Hold a host against the promises of a privacy statement
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Asks the host, in one call of M(privacy.hosting.measure_info), what the promises of the register need to know,
     and gives every promise that applies to it a verdict.

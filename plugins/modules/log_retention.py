@@ -10,7 +10,7 @@ module: log_retention
 short_description: Keep web logs for a period, and then destroy them
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Makes logrotate keep every day of the web logs for longer than the period, by the smallest edits of the stanzas that
     handle them, and gives a stanza to web logs that have none.
@@ -61,7 +61,7 @@ run:
   description: The run that the change belongs to.
   returned: success
   type: str
-  sample: 2026-01-31T12:00:00Z
+  sample: "2026-01-31T12:00:00Z"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -10,7 +10,7 @@ module: measure_info
 short_description: Hold a server against the options that promises set
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Looks at the state in effect on a server, and answers every question with findings.
   - It only reads. Nothing is installed, written, locked or restarted. A probe leaves a line in the log of the

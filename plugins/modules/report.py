@@ -10,7 +10,7 @@ module: report
 short_description: Write the compliance report of an audit
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Takes the records that M(privacy.hosting.audit) made of all hosts, and writes one page and one JSON file for each
     of them, C(index.html) and C(fleet.json). It runs on the controller and contacts no host.

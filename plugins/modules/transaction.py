@@ -10,7 +10,7 @@ module: transaction
 short_description: Change files, links and systemd units together, or not at all
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Keeps a copy of what it will replace, writes, lets the services' own test commands judge the result, and reloads.
     When anything fails on the way, all is put back.
@@ -113,7 +113,7 @@ run:
   description: The run that the change belongs to.
   returned: success
   type: str
-  sample: 2026-01-31T12:00:00Z
+  sample: "2026-01-31T12:00:00Z"
 """
 
 from typing import Any

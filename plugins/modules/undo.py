@@ -10,7 +10,7 @@ module: undo
 short_description: Put back what the last hardening of a server changed
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Puts the files back that the last run of hardening replaced, removes those that it made, and gives systemd units
     their former state; lets the services' own test commands judge the result, and reloads them.
@@ -62,13 +62,13 @@ run:
   description: The run that was put back; empty where no run has changed the server.
   returned: success
   type: str
-  sample: 2026-01-31T12:00:00Z
+  sample: "2026-01-31T12:00:00Z"
 earlier:
   description: Runs before it that changed the server, the last one first.
   returned: success
   type: list
   elements: str
-  sample: [2026-01-30T12:00:00Z]
+  sample: ["2026-01-30T12:00:00Z"]
 says:
   description: What was done, in sentences.
   returned: success

@@ -78,7 +78,7 @@ def _insert(lines: list[str], index: int, added: list[str]) -> None:
     """New lines behind the brace that opens the block, indented as the line that follows it."""
     while "{" not in lines[index] or lines[index].lstrip().startswith("#"):
         index += 1
-    head, _, rest = lines[index].partition("{")
+    head, _brace, rest = lines[index].partition("{")
     following = lines[index + 1] if index + 1 < len(lines) else ""
     indent = re.match(r"[ \t]*", following).group() or "\t"  # type: ignore[union-attr]
     block = "".join(f"{indent}{line}\n" for line in added)

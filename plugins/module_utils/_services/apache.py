@@ -83,7 +83,7 @@ def parse(text: str, path: str, first_line: int = 1) -> tuple[Directive, ...]:
                 raise Malformed(f"{path}:{at}: unexpected {words}")
             levels[-1][0].append(replace(opened, block=tuple(inner), end=end))
         elif words.startswith("<"):
-            name, _, rest = words[1:].rstrip(" \t").removesuffix(">").partition(" ")
+            name, _blank, rest = words[1:].rstrip(" \t").removesuffix(">").partition(" ")
             levels.append(([], Directive(name, _words(rest), path, at, start, end, inside=end)))
         else:
             name, *rest_ = words.split(None, 1)
@@ -338,7 +338,7 @@ def _stopped(host: Host) -> WebServer:
 
 
 def _environment(lines: Iterable[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (line.partition("=") for line in lines) if name.startswith("APACHE_")}
+    return {name: value for name, _equals, value in (line.partition("=") for line in lines) if name.startswith("APACHE_")}
 
 
 def _envvars(host: Host) -> dict[str, str]:
@@ -534,7 +534,7 @@ class _Effect:
 
     @staticmethod
     def _opened(entry: Directive) -> tuple[str, int]:
-        address, _, port = entry.args[0].rpartition(":")
+        address, _colon, port = entry.args[0].rpartition(":")
         return address.strip("[]") or "*", int(port) if port.isdigit() else 0
 
     def _listens(

@@ -170,7 +170,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": "Hier is geen toezegging door meting getoetst.",
     },
     # one promise
-    "where.section": {"en": "section “{value}”", "nl": "onderdeel ‘{value}’"},
+    "where.section": {"en": "section \u201c{value}\u201d", "nl": "onderdeel \u2018{value}\u2019"},
     "where.paragraph": {"en": "paragraph {value}", "nl": "alinea {value}"},
     "where.sentence": {"en": "sentence {value}", "nl": "zin {value}"},
     "where.other": {"en": "{name} {value}", "nl": "{name} {value}"},
@@ -405,7 +405,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "en": "This page asks nothing of any other computer.",
         "nl": "Bevindingen zijn in het Engels. Deze pagina vraagt niets op bij een andere computer.",
     },
-    "foot.files": {"en": "The same facts for programs: {file}", "nl": "Dezelfde feiten voor programma’s: {file}"},
+    "foot.files": {"en": "The same facts for programs: {file}", "nl": "Dezelfde feiten voor programma\u2019s: {file}"},
     "foot.fleet": {"en": "All servers", "nl": "Alle servers"},
 }
 

@@ -268,3 +268,11 @@ def test_it_stands_alone_on_python_3_9():
     names = {getattr(node, "module", None) or node.names[0].name for node in imports}
     assert not any(getattr(node, "level", 0) for node in imports)
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress, _zstd])
+def test_a_packed_empty_log_holds_nothing(tmp_path, pack):
+    path = tmp_path / "a.log.1"
+    path.write_bytes(pack(b""))
+    assert logfile.begins(str(path), NOW) is None
+    assert logfile.ends(str(path), NOW) is None

@@ -66,11 +66,14 @@ def begins(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | N
         if status.st_size == 0:
             return None
         modified = _utc(status.st_mtime)
+        unpacked = _Unpacked(stream, path, bounds)
         try:
-            for line in _lines(_Unpacked(stream, path, bounds), _HEAD_BYTES):
+            for line in _lines(unpacked, _HEAD_BYTES):
                 found = stamp(line, now, modified)
                 if found is not None:
                     return Moment(found, STAMP)
+            if not unpacked.size:
+                return None
             note = "no time stamp in its first lines"
         except _Unreadable as error:
             note = str(error)
@@ -87,11 +90,14 @@ def ends(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | Non
         if status.st_size == 0:
             return None
         modified = _utc(status.st_mtime)
+        unpacked = _Unpacked(stream, path, bounds)
         try:
-            for line in reversed(_Unpacked(stream, path, bounds).tail()):
+            for line in reversed(unpacked.tail()):
                 found = stamp(line, now, modified)
                 if found is not None:
                     return Moment(found, STAMP)
+            if not unpacked.size:
+                return None
             note = "no time stamp in its last lines"
         except _Unreadable as error:
             note = str(error)
@@ -147,6 +153,7 @@ class _Unpacked:
     def __init__(self, stream: IO[bytes], path: str, bounds: Bounds) -> None:
         self._raw, self._path, self._bounds = stream, path, bounds
         self._end = time.monotonic() + bounds.seconds
+        self.size = 0  # bytes read so far, after unpacking
 
     def _magic(self) -> bytes:
         return os.pread(self._raw.fileno(), 6, 0)
@@ -161,22 +168,21 @@ class _Unpacked:
         for prefix, unpack in _PACKERS:
             if magic.startswith(prefix):
                 stream = unpack(self._raw)
-        size = 0
         while True:
             try:
                 chunk = stream.read(_CHUNK)
             except _BROKEN:
-                if not size:
+                if not self.size:
                     raise _Unreadable("it cannot be unpacked") from None
                 return
             if not chunk:
                 return
-            size += len(chunk)
-            self._check(size)
+            self._count(chunk)
             yield chunk
 
-    def _check(self, size: int) -> None:
-        if size > self._bounds.bytes:
+    def _count(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self.size > self._bounds.bytes:
             raise _Unreadable(f"it is larger than {self._bounds.bytes >> 20} MiB")
         if time.monotonic() > self._end:
             raise _Unreadable(f"it was not read within {self._bounds.seconds:.0f} s")
@@ -190,20 +196,17 @@ class _Unpacked:
         except OSError:
             raise _Unreadable("the command zstd that would unpack it is not there") from None
         assert process.stdout is not None
-        size = 0
         try:
             while True:
                 chunk = process.stdout.read1(_CHUNK)  # type: ignore[attr-defined]
                 if not chunk:
                     break
-                size += len(chunk)
-                self._check(size)
+                self._count(chunk)
                 yield chunk
         finally:
-            process.kill()
             process.stdout.close()
-            process.wait()
-        if not size:
+            status = process.wait()
+        if not self.size and status:
             raise _Unreadable("it cannot be unpacked")
 
     def tail(self) -> list[bytes]:
@@ -212,6 +215,7 @@ class _Unpacked:
         size = os.fstat(self._raw.fileno()).st_size
         plain = not magic.startswith((_ZSTD_MAGIC, *(prefix for prefix, _unpack in _PACKERS)))
         if plain and size > _TAIL_BYTES:
+            self.size = size
             self._raw.seek(size - _TAIL_BYTES)
             return _split(self._raw.read(_TAIL_BYTES))[1:]
         kept = b""

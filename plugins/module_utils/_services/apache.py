@@ -338,7 +338,9 @@ def _stopped(host: Host) -> WebServer:
 
 
 def _environment(lines: Iterable[str]) -> dict[str, str]:
-    return {name: value for name, _equals, value in (line.partition("=") for line in lines) if name.startswith("APACHE_")}
+    """The variables that the configuration may name: those of Apache, and no other that may be a secret."""
+    pairs = (line.partition("=") for line in lines if line.startswith("APACHE_"))
+    return {name: value for name, _equals, value in pairs}
 
 
 def _envvars(host: Host) -> dict[str, str]:

@@ -454,6 +454,7 @@ class _Effect:
                         tls="ssl" in words or "quic" in words or bool(_on(block.block or (), "ssl")),
                         default="default_server" in words or "default" in words,
                         proxy_protocol="proxy_protocol" in words,
+                        declared="default_server" in words or "default" in words,
                     )
                 )
         return found or [Listen("0.0.0.0", 80)]  # noqa: S104  what nginx does

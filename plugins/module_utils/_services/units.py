@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from .._host import Host, Unseen
 
-
 _DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 

@@ -55,7 +55,8 @@ class Listen:
     """An address and port that a virtual host answers on.
 
     address: '0.0.0.0', '::', an address, or 'unix:/path' (port 0); default: it answers here for names that no other
-    virtual host has; proxy_protocol: each connection begins with a PROXY line.
+    virtual host has; declared: the configuration says so, it is not just the first; proxy_protocol: each connection
+    begins with a PROXY line.
     """
 
     address: str
@@ -63,6 +64,7 @@ class Listen:
     tls: bool = False
     default: bool = False
     proxy_protocol: bool = False
+    declared: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class ErrorLog:
     directive: Directive | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VirtualHost:
     """One virtual host of a server. names: as configured, wildcards and expressions included; may be none.
 

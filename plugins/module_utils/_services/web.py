@@ -15,10 +15,12 @@ from .._host import Host
 from . import apache, nginx
 from .virtualhost import (
     ACCESS,
+    ASKED,
     ERROR_LOG,
     FIELDS,
     FILE,
     OFF,
+    OWN,
     PIPE,
     QUERY,
     STATISTICS,
@@ -36,10 +38,12 @@ from .virtualhost import (
 
 __all__ = [
     "ACCESS",
+    "ASKED",
     "ERROR_LOG",
     "FIELDS",
     "FILE",
     "OFF",
+    "OWN",
     "PIPE",
     "QUERY",
     "STATISTICS",

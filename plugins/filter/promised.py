@@ -13,7 +13,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._measures import MEASURES
 from ..plugin_utils._register import StatementError, suggest
-from ..plugin_utils._statement import cached
+from ..plugin_utils._statement import demands, strictest
 
 
 def promised(
@@ -26,13 +26,13 @@ def promised(
     if option is not None and option not in known:
         raise AnsibleFilterError(f"promised: no option {measure}.{option}; {suggest(option, known)}")
     try:
-        register = cached(statement) if statement else None
+        told = [promise.measures.get(measure, {}) for promise in demands(statement, measure, host, groups)]
     except StatementError as error:
         more = f" (and {len(error.messages) - 1} more)" if len(error.messages) > 1 else ""
         raise AnsibleFilterError(f"{error.messages[0]}{more}") from None
     if option is None:
-        return register is not None and register.promises_measure(measure, host, groups)
-    value = register.promised(measure, option, host, groups) if register else None
+        return any(told)
+    value = strictest(known[option], told)
     return known[option].default if value is None else value
 
 

@@ -416,6 +416,14 @@ class Reader:
                 self.options(measure, options, (*path, name), about, found)
         return found
 
+    def demand(self, measure: str, name: object, hosts: object, options: object) -> dict[str, Any]:
+        """The fields of a promise that come of what it sets of one measure, and on which hosts."""
+        about = f"promise {name}"
+        fields: dict[str, Any] = {"id": str(name)}
+        if hosts is not None:
+            self.value(hosts, _hosts, (*PROMISES, 0, "hosts"), about, fields)
+        return fields | self.measures({measure: options}, (*PROMISES, 0, "measures"), about)
+
     def options(
         self, measure: Measure, raw: Mapping[object, object], path: Path, about: str, found: dict[str, Any]
     ) -> None:

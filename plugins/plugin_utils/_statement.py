@@ -193,17 +193,12 @@ class Statement:
 
     def promised(self, measure: str, option: str, host: str | None = None, groups: Iterable[str] = ()) -> Any:
         """The strictest value that the promises (about a host) set for an option, or None. Raises KeyError."""
-        known = self.known[measure].option(option)
-        values = [
-            p.measures[measure][option]
-            for p in self.promises_for(host, groups)
-            if option in p.measures.get(measure, ())
-        ]
-        return strictest(known, values) if values else None
+        told = [promise.measures.get(measure, {}) for promise in self.promises_for(host, groups)]
+        return strictest(self.known[measure].option(option), told)
 
     def promises_measure(self, measure: str, host: str | None = None, groups: Iterable[str] = ()) -> bool:
         """Whether a promise (about a host) sets an option of a measure."""
-        return any(p.measures.get(measure) for p in self.promises_for(host, groups))
+        return any(promise.measures.get(measure) for promise in self.promises_for(host, groups))
 
     def waiver_for(self, promise: str, host: str, groups: Iterable[str] = ()) -> Waiver | None:
         """The waiver of a promise on a host that lasts longest; it may have lapsed: compare its 'until'."""
@@ -242,6 +237,38 @@ def statement_of_play(templar: Templar, variables: Mapping[str, Any], today: dt.
     """The statement of the host whose variables these are. Raises StatementError with all mistakes."""
     values = [templar.template(variables[name]) if name in variables else None for name in (STATEMENT, WAIVERS)]
     return cached(values[0], values[1], today)
+
+
+def demands(raw: Any, measure: str, host: str | None = None, groups: Iterable[str] = ()) -> list[Promise]:
+    """The promises of a register (about a host) that set something of one measure, with no more than that.
+
+    Reads nothing else of the register, for every value that is read of an inventory's variable is templated then.
+    Raises StatementError with what is wrong in that part, or where no host can keep all of them.
+    """
+    promises = raw.get("promises") if isinstance(raw, Mapping) else None
+    if not isinstance(promises, list) or not all(isinstance(promise, Mapping) for promise in promises):
+        return cached(raw).promises_for(host, groups) if raw else []
+    parts = []
+    for promise in promises:
+        measures = promise.get("measures")
+        if isinstance(measures, Mapping) and measure in measures:
+            parts.append([promise.get("id"), promise.get("hosts"), measures[measure]])
+    read = _demands(measure, json.dumps(plain(parts), default=str))
+    named = tuple(groups)
+    applying = [promise for promise in read if host is None or promise.applies_to(host, named)]
+    clashing = list(conflicts(enumerate(applying), MEASURES)) if host is not None else []
+    if clashing:
+        raise StatementError(clashing)
+    return applying
+
+
+@lru_cache(maxsize=256)
+def _demands(measure: str, content: str) -> list[Promise]:
+    reader = Reader(_today(), MEASURES)
+    read = [reader.demand(measure, *part) for part in json.loads(content)]
+    if reader.mistakes:
+        raise StatementError(reader.mistakes)
+    return [Promise(where={}, says="", **fields) for fields in read]
 
 
 def cached(raw: object, waivers: object = None, today: dt.date | None = None) -> Statement:
@@ -307,9 +334,10 @@ _STRICTEST: Mapping[str, Callable[[Option, Sequence[Any]], Any]] = {
 }
 
 
-def strictest(option: Option, values: Sequence[Any]) -> Any:
-    """The strictest of some parsed values of an option; the first where neither is stricter."""
-    return _STRICTEST[option.stricter](option, values)
+def strictest(option: Option, told: Iterable[Mapping[str, Any]]) -> Any:
+    """The strictest value of an option in some promises' parsed options, the first where neither is; or None."""
+    values = [options[option.name] for options in told if option.name in options]
+    return _STRICTEST[option.stricter](option, values) if values else None
 
 
 def conflicts(promises: Iterable[tuple[int, Promise]], known: Mapping[str, Measure]) -> Iterator[Mistake]:

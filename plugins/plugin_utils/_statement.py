@@ -335,8 +335,12 @@ _STRICTEST: Mapping[str, Callable[[Option, Sequence[Any]], Any]] = {
 
 
 def strictest(option: Option, told: Iterable[Mapping[str, Any]]) -> Any:
-    """The strictest value of an option in some promises' parsed options, the first where neither is; or None."""
-    values = [options[option.name] for options in told if option.name in options]
+    """The strictest value of an option in some promises' parsed options, the first where neither is; or None.
+
+    A promise that sets a measure, but not an option that directs how it is judged, means that option's default.
+    """
+    meant = [options if option.judged else {option.name: option.default, **options} for options in told if options]
+    values = [options[option.name] for options in meant if option.name in options]
     return _STRICTEST[option.stricter](option, values) if values else None
 
 

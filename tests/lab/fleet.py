@@ -125,7 +125,7 @@ class Fleet:
 
     def audited(self, run: str, *arguments: str, **environment: str) -> tuple[Played, dict[str, Any]]:
         """Audit, and return how the run went and the records that its report holds."""
-        options = {"audit_run": run, "audit_dest": str(self.reports)}
+        options = {"audit_run": run, "audit_dest": str(self.reports / run)}
         played = self.play("audit", "-e", json.dumps(options), *arguments, **environment)
         return played, self.records(run)
 

@@ -40,14 +40,11 @@ seealso:
 """
 
 EXAMPLES = r"""
+# in a play on hosts: all, without gathering facts
 - name: Check the register before any host is contacted
-  hosts: all
-  gather_facts: false
+  privacy.hosting.statement:
+  run_once: true
   tags: always
-  tasks:
-    - name: Hold the register against its form and the inventory
-      privacy.hosting.statement:
-      run_once: true
 
 - name: Check a register file by itself
   privacy.hosting.statement:

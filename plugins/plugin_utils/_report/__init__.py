@@ -56,6 +56,8 @@ def write_report(
     target: Directory | None = None
     for name, given in hosts:
         host = plain(name)
+        if host in fleet.judged:
+            raise Mismatch(f"{host} has two records: a report has one of each host")
         record = plain(given) if not isinstance(given, str) else None
         reason = plain(given) if record is None else fault(record)
         if record is None or reason:

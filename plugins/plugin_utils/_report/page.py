@@ -17,10 +17,12 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import escape
 
 from .._verdict import BROKEN, IN_FORCE, LAPSED, UNPROVEN, VERDICTS, WAIVED
 from .fleet import coverage, notices
@@ -30,7 +32,7 @@ from .wording import Wording
 HERE = Path(__file__).parent
 
 # Sizes, so that a page stays below 300 kB whatever a host holds (design, section 5).
-ROWS_BYTES = 150_000  # of all tables of findings on a page
+ROWS_BYTES = 150_000  # of all findings and remedies on a page
 TABLE_ROWS = 100  # in one table; a reader looks at no more, and the JSON has them all
 CELL_CHARACTERS = 400
 STEPS = 5  # different remedies for one promise
@@ -196,20 +198,20 @@ def _promise_view(
 ) -> View:
     """One promise: the verdict in a sentence, what was seen, why it matters, what to do."""
     findings = sorted(entry["findings"], key=lambda finding: _STATUS_RANK.get(finding["status"], 1))
-    shown = budget.take(findings)
-    turning = [finding for finding in shown if finding["status"] not in ("pass", "not_applicable")]
+    shown = budget.take(_row(finding, words) for finding in findings[:TABLE_ROWS])
+    turning = [row for row in shown if row["status"] not in ("pass", "not_applicable")]
     rest = shown[len(turning) :]
     folded = bool(turning) and bool(rest)
     return {
         **_promise_head(entry, words),
         "sentence": _sentence(entry, words),
         "grounds": _grounds(entry, words),
-        "rows": [_row(finding, words) for finding in (turning if folded else shown)],
-        "rest": [_row(finding, words) for finding in rest] if folded else [],
+        "rows": turning if folded else shown,
+        "rest": rest if folded else [],
         "rest_title": words("seen.rest", n=len(rest)) if folded else "",
         "more": words("seen.more", n=len(findings) - len(shown), file=file) if len(findings) > len(shown) else "",
         "whys": _whys(entry, about, words),
-        "steps": _steps(entry, host, file, words),
+        "steps": _steps(entry, host, file, words, budget),
     }
 
 
@@ -316,20 +318,21 @@ def _whys(entry: Mapping[str, Any], about: About, words: Wording) -> list[View]:
     return [{key: about[name][key][words.language] for key in ("title", "why")} for name in measures]
 
 
-def _steps(entry: Mapping[str, Any], host: str, file: str, words: Wording) -> View:
+def _steps(entry: Mapping[str, Any], host: str, file: str, words: Wording, budget: _Budget) -> View:
     """What to do about a promise that is not in order."""
     if entry["verdict"] not in OPEN:
         return {}
     turning = [finding for finding in entry["findings"] if finding["status"] not in ("pass", "not_applicable")]
     remedies = list(dict.fromkeys(cut(finding["remedy"]) for finding in turning if finding["remedy"]))
+    shown = budget.take_texts(remedies[:STEPS])
     away = any(finding["check"] in (REACH, AUDITED) for finding in turning)
     failing = sorted({finding["measure"] for finding in turning if finding["status"] == "fail" and finding["measure"]})
     own = [words("todo.attest")] if (entry.get("attested") or {}).get("state") == LAPSED else []
     own += [words("todo.planned")] if entry.get("planned") else []
     limit = shlex.quote(host)
     steps = {
-        "remedies": remedies[:STEPS],
-        "more": words("todo.more", n=len(remedies) - STEPS, file=file) if len(remedies) > STEPS else "",
+        "remedies": shown,
+        "more": words("todo.more", n=len(remedies) - len(shown), file=file) if len(remedies) > len(shown) else "",
         "own": own,
         "audit": f"ansible-playbook privacy.hosting.audit --limit {limit}" if away else "",
         "harden": [f"ansible-playbook privacy.hosting.harden --tags {name} --limit {limit}" for name in failing],
@@ -338,32 +341,35 @@ def _steps(entry: Mapping[str, Any], host: str, file: str, words: Wording) -> Vi
 
 
 class _Budget:
-    """Room for rows of findings on one page, shared out so that every promise gets some, the worst ones first."""
+    """Room for findings and remedies on one page, shared out so that every promise gets some, the worst ones first."""
 
     def __init__(self, size: int, promises: int) -> None:
         """size: bytes of markup; promises: how many will ask."""
         self._left = size
         self._asking = promises
+        self._share = 0
 
-    def take(self, findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """The first of the findings for which there is room. Call it once for each promise."""
-        share = self._left // max(1, self._asking)
+    def take(self, rows: Iterable[View]) -> list[View]:
+        """The first of the rows for which there is room. Call it once for each promise."""
+        self._share = self._left // max(1, self._asking)
         self._asking -= 1
-        taken = []
-        for finding in findings[:TABLE_ROWS]:
-            size = _row_size(finding)
-            if size > share:
-                break
-            share -= size
-            self._left -= size
-            taken.append(finding)
-        return taken
+        return list(takewhile(lambda row: self._spend(420 + _size("".join(row.values()))), rows))
+
+    def take_texts(self, texts: Sequence[str]) -> list[str]:
+        """The first of some texts for which the promise has room after its findings."""
+        return list(takewhile(lambda text: self._spend(50 + _size(text)), texts))
+
+    def _spend(self, size: int) -> bool:
+        if size > self._share:
+            return False
+        self._share -= size
+        self._left -= size
+        return True
 
 
-def _row_size(finding: Mapping[str, Any]) -> int:
-    """Bytes that a row takes at most: its markup, and its texts as escaped UTF-8."""
-    texts = (cut(finding[key]) for key in ("subject", "expected", "observed", "source", "measure", "option", "check"))
-    return 420 + sum(len(text.encode()) + 5 * sum(map(text.count, "&<>\"'")) for text in texts)
+def _size(text: str) -> int:
+    """Bytes of a text as escaped UTF-8."""
+    return len(escape(text).encode())
 
 
 # --- the fleet ----------------------------------------------------------------------------------------------------

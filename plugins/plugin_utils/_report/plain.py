@@ -19,23 +19,35 @@ from typing import Any
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
-    "\U000e0000-\U0010ffff]"
+    "\U000e0000-\U0010ffff]+"
 )
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+LONGEST = 10_000  # characters of one text: a finding is one line
+
+
+class _Spelled(dict[str, str]):
+    """Characters that act, spelled out as Python would: ESC is the four characters \\x1b."""
+
+    def __missing__(self, character: str) -> str:
+        code = ord(character)
+        self[character] = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+        return self[character]
+
+
+_SPELLED = _Spelled({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 def visible(text: str) -> str:
-    """The text as one line of characters that show: ESC becomes the four characters \\x1b, and so on."""
-    return _ACTING.sub(_spelled, str.__str__(text))
+    """The text as one line of characters that show: ESC becomes the four characters \\x1b, and so on.
+
+    What is longer than LONGEST is cut, and says by how much.
+    """
+    left = len(text) - LONGEST
+    return _ACTING.sub(_spelled, str.__str__(text)[:LONGEST]) + (f" … (+{left})" if left > 0 else "")
 
 
 def _spelled(match: re.Match[str]) -> str:
-    """A character that acts, spelled out as Python would."""
-    character = match.group()
-    code = ord(character)
-    if character in _SHORT:
-        return _SHORT[character]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    """A run of characters that act, spelled out."""
+    return "".join(map(_SPELLED.__getitem__, match.group()))
 
 
 def plain(value: Any) -> Any:

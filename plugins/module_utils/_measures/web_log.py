@@ -12,15 +12,28 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .._finding import CONFIGURED, ERROR, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
+from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
 from .._host import Host
 from .._measure import Check, Measure, Question
 from .._option import Option
 from .._services.listeners import unknown_listeners
-from .._services.web import ASKED, FIELDS, FILE, OFF, OWN, PIPE, QUERY, AccessLog, VirtualHost, WebServer, web_servers
+from .._services.web import (
+    ASKED,
+    FIELDS,
+    FILE,
+    OFF,
+    OWN,
+    PIPE,
+    QUERY,
+    REWRITTEN,
+    AccessLog,
+    VirtualHost,
+    WebServer,
+    web_servers,
+)
 from .._services.web_probe import FLUSH_S, Probed, Trace, probe, shown
 
 OPTIONS = (
@@ -79,7 +92,7 @@ OPTIONS = (
 # -- which virtual hosts are meant -------------------------------------------------------------------------------------
 
 
-def _subjects(host: Host, question: Question) -> list[tuple[WebServer, VirtualHost]]:
+def subjects(host: Host, question: Question) -> list[tuple[WebServer, VirtualHost]]:
     """The virtual hosts that a promise speaks of. Raises Unseen."""
     found = [(server, vhost) for server in web_servers(host) for vhost in server.vhosts]
     if question.settings["scope"] == "all":
@@ -124,7 +137,7 @@ def _whole(host: Host, question: Question, option: str) -> Iterator[Finding]:
             expected="the register says which sites are the provider's own", source="statement.scope.own_sites",
             remedy="Name the sites in the register: scope: {own_sites: [example.nl]}.",
         )  # fmt: skip
-    elif not unknown and not any(server.problems for server in servers) and not _subjects(host, question):
+    elif not unknown and not any(server.problems for server in servers) and not subjects(host, question):
         own = question.settings["scope"] == "own"
         yield _finding(
             option, "own sites" if own else "web server", NOT_APPLICABLE,
@@ -135,12 +148,12 @@ def _whole(host: Host, question: Question, option: str) -> Iterator[Finding]:
 
 
 def _finding(
-    option: str, subject: str, status: str, *, observed: str, expected: str, source: str, proof: str = "",
-    remedy: str = "",
+    option: str, about: str, status: str, *, observed: str, expected: str, source: str, proof: str = "",
+    remedy: str = "", check: str = "",
 ) -> Finding:  # fmt: skip
-    texts = (_plain(text) for text in (subject, expected, observed, source, remedy))
-    subject, expected, observed, source, remedy = texts
-    return Finding("web_log", option, option, subject, status, proof, expected, observed, source, remedy)
+    texts = (_plain(text) for text in (about, expected, observed, source, remedy))
+    about, expected, observed, source, remedy = texts
+    return Finding("web_log", check or option, option, about, status, proof, expected, observed, source, remedy)
 
 
 def _plain(text: str) -> str:
@@ -207,36 +220,56 @@ def domain_held(log: AccessLog, vhost: VirtualHost, sites: Sites) -> bool | None
 
     The name that the visitor asked for does. The virtual host's own name, or a file that belongs to one site only, does
     where the virtual host has one exact name (with or without 'www.'): by it, aliases cannot be told apart. A virtual
-    host that is declared the default takes requests for any name, so nobody knows which ones it was visited by.
+    host that is declared the default, or has no name, takes requests for any: nobody knows by which it was visited.
     """
     if log.host_names == ASKED and "domain" in log.fields:
         return True
     if log.host_names != OWN and not sites.alone(log):
         return None if "domain" in log.unclear else False
-    names = bare_names(vhost)
-    if len(names) != 1 or re.search(r"[*~_]|^\.", next(iter(names))):
+    names = bare_names(vhost) - {"", "_"}
+    takes_any = any(listen.declared or (listen.default and not names) for listen in vhost.listens)
+    if len(names) > 1 or any(re.search(r"[*~]|^\.", name) for name in names):
         return False
-    return None if any(listen.declared for listen in vhost.listens) else True
+    return None if takes_any else bool(names)
 
 
-def client_held(vhost: VirtualHost, trusted: Sequence[str]) -> tuple[bool | None, str]:
-    """Whether the visitor's address, and nobody's mere claim, is what a virtual host calls the client's address."""
-    try:
-        believed = [_network(text) for text in vhost.trusts if text != "unix:"]
-    except ValueError:
-        return None, "it believes a proxy that is not named by an address"
-    believed = [network for network in believed if not network.is_loopback]
+@dataclass(frozen=True)
+class Believed:
+    """Whether a virtual host believes exactly the proxies that are named: True, False, None if it cannot be told.
+
+    apart: it believes nobody, though a proxy is named: right if that proxy does not ask it, and only then.
+    """
+
+    good: bool | None
+    why: str
+    source: str
+    apart: bool = False
+
+
+def believed(vhost: VirtualHost, trusted: Sequence[str]) -> Believed:
+    """Whom a virtual host believes about the visitor's address, held against the proxies that are named."""
     named = [_network(text) for text in trusted]
-    if any(network.prefixlen == 0 for network in believed):
-        return False, f"it believes {vhost.claims} from any address, so that anybody can forge a visitor's address"
-    strange = [network for network in believed if not _within(network, named)]
-    if strange and named:
-        return False, f"it believes {vhost.claims} from addresses that web_log_trusted_proxies does not name"
-    if strange:
-        return None, f"it believes {vhost.claims} from some addresses, but web_log_trusted_proxies names no proxy"
-    if any(not _within(network, believed) for network in named):
-        return False, "it does not believe the front proxy, so that the proxy's address is logged as the visitor's"
-    return True, ""
+    networks = []
+    for trust in vhost.trusts:
+        try:
+            networks += [(_network(trust.network), trust)] if trust.network != "unix:" else []
+        except ValueError:
+            return Believed(None, "it believes a proxy that is not named by an address", trust.source)
+    others = [(network, trust) for network, trust in networks if not network.is_loopback]
+    for network, trust in others:
+        if network.prefixlen == 0:
+            why = f"{vhost.claims} is believed from everybody ({network}), so that any visitor can forge an address"
+            return Believed(False, why, trust.source)
+    for network, trust in others:
+        if not _within(network, named):
+            told = "does not name" if named else "names nobody of"
+            why = f"{vhost.claims} is believed from addresses that web_log_trusted_proxies {told}"
+            return Believed(False if named else None, why, trust.source)
+    if any(not _within(network, [own for own, _trust in networks]) for network in named):
+        why = "the front proxy is not believed, so that the proxy's address is logged as the visitor's"
+        return Believed(False, why, vhost.source, apart=not others)
+    why = "exactly the named proxies are believed" if named else "only the connection's own address is believed"
+    return Believed(True, why, others[0][1].source if others else vhost.source)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -259,10 +292,13 @@ def _log_holds(log: AccessLog, vhost: VirtualHost, wanted: Sequence[str], sites:
     """Whether one log holds all that is wanted of every request."""
     source = log.directive.source
     if log.kind == OFF:
-        return Judged(False, "requests are not logged", source)
+        words = " ".join([log.directive.name, *log.directive.args])
+        return Judged(False, f"requests are not logged ({words})", source)
     if log.kind == PIPE and not log.path:
         return Judged(None, "the log goes to a program of which we do not know what it keeps", source)
     held = {name: name in log.fields or (None if name in log.unclear else False) for name in wanted}
+    if REWRITTEN in log.fields and held.get("path") is False:
+        held["path"] = None if vhost.rewrites else True
     if "domain" in held:
         held["domain"] = domain_held(log, vhost, sites)
     missing = [name for name, there in held.items() if there is False]
@@ -272,12 +308,12 @@ def _log_holds(log: AccessLog, vhost: VirtualHost, wanted: Sequence[str], sites:
     if log.always is False:
         return Judged(False, f"not every request is logged (condition {log.condition})", source)
     if unclear or log.always is None:
-        why = f"whether it holds {', '.join(unclear)}" if unclear else f"which requests {log.condition} leaves out"
+        why = f"whether the log holds {', '.join(unclear)}" if unclear else f"which requests {log.condition} leaves out"
         return Judged(None, f"it cannot be told from the configuration {why}", source)
     return Judged(True, f"the log holds {', '.join(wanted)}", source)
 
 
-def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites, trusted: Sequence[str]) -> Judged:
+def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -> Judged:
     """Whether, in every place of a virtual host, some log holds all that is wanted of every request."""
     judged = []
     for place in vhost.places:
@@ -286,9 +322,6 @@ def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites, t
         elif place.visited:
             best = _best(_log_holds(log, vhost, wanted, sites) for log in place.logs)
             judged.append(Judged(best.good, f"{place.context}: {best.why}", best.source))
-    if "client_ip" in wanted:
-        good, why = client_held(vhost, trusted)
-        judged += [] if good else [Judged(good, why, vhost.source)]
     return _worst(judged) if judged else Judged(True, "no visitor can be answered here", vhost.source)
 
 
@@ -303,34 +336,27 @@ def query_configured(vhost: VirtualHost) -> Judged:
 
 
 def _query_words(log: AccessLog, held: bool | None) -> str:
-    if held is None:
-        return "it cannot be told from the configuration whether the log holds query strings"
-    if held and not re.search(r"\$request\b|\$request_uri\b|args|query|%r|%q", log.format_text):
-        return "the log holds query strings, with the pages that visitors came from (referer)"
-    return "the log holds query strings" if held else "the log holds no query string"
+    if not held:
+        unclear = "it cannot be told from the configuration whether the log holds query strings"
+        return "the log holds no query string" if held is False else unclear
+    items = _QUERY_ITEM.findall(log.format_text)
+    referer = re.search("(?i)referer", " ".join(items))
+    hint = "; the page that a visitor came from has one too" if referer else ""
+    return f"the log holds query strings ({', '.join(dict.fromkeys(items)) or log.format_name}{hint})"
+
+
+# the parts of nginx's and Apache's formats that hold a query string
+_QUERY_ITEM = re.compile(
+    r"(?i)(\$(?:request|request_uri|args|query_string|arg_\w+|http_referer)\b|%[<>]?(?:r|q)\b|%\{referer\}i)"
+)
 
 
 # -- judging what was observed -----------------------------------------------------------------------------------------
 
 
-def _unseen(probed: Probed | None, question: Question, server: WebServer) -> str:
-    """Why nothing was observed, '' if something was."""
-    if not question.probe:
-        return "probes are switched off (audit_probe)"
-    if not server.pid:
-        return f"{server.name} does not run"
-    return probed.unseen if probed else "it was not asked"
-
-
-def fields_observed(
-    vhost: VirtualHost, probed: Probed, wanted: Sequence[str], sites: Sites
-) -> tuple[Layer, bool]:
-    """The layer of marked requests, and whether lines are being held back in a buffer."""
-    seen = [_request_observed(vhost, traces, wanted, sites) for traces in _by_request(probed)]
-    held_back = any(layer.good is None and "buffer" in layer.seen for layer in seen)
-    bad = [layer for layer in seen if layer.good is False]
-    unclear = [layer for layer in seen if layer.good is None]
-    return (bad or unclear or seen)[0], held_back
+def fields_observed(vhost: VirtualHost, probed: Probed, wanted: Sequence[str], sites: Sites) -> list[Layer]:
+    """What each marked request left in the logs that must hold it."""
+    return [_request_observed(vhost, traces, wanted, sites) for traces in _by_request(probed)]
 
 
 def _by_request(probed: Probed) -> list[list[Trace]]:
@@ -343,11 +369,7 @@ def _by_request(probed: Probed) -> list[list[Trace]]:
 def _request_observed(vhost: VirtualHost, traces: Sequence[Trace], wanted: Sequence[str], sites: Sites) -> Layer:
     """What one marked request left in the logs that must hold it."""
     layers = [_trace_observed(vhost, trace, wanted, sites) for trace in traces]
-    for good in (True, None, False):
-        for layer in layers:
-            if layer.good is good:
-                return layer
-    raise AssertionError("a marked request without a log")
+    return next(layer for good in (True, None, False) for layer in layers if layer.good is good)
 
 
 def _trace_observed(vhost: VirtualHost, trace: Trace, wanted: Sequence[str], sites: Sites) -> Layer:
@@ -389,112 +411,185 @@ def _absence(log: AccessLog) -> str:
     return "no line of a marked request appeared"
 
 
-def query_observed(probed: Probed) -> Layer:
-    """Whether the query string of a marked request stands in a log."""
-    for trace in probed.traces:
-        if any(QUERY in shown(trace, line) for line in trace.lines):
-            return Layer(OBSERVED, False, "the query string of a marked request stands in the log", trace.log.path)
-    lines = [trace for trace in probed.traces if trace.lines]
-    if not lines:
-        return Layer(OBSERVED, None, "no line of a marked request appeared")
-    return Layer(OBSERVED, True, "a marked request appeared without its query string", lines[0].log.path)
+def query_observed(probed: Probed) -> list[Layer]:
+    """Whether the query strings of marked requests stand in a log."""
+    return [_query_of(trace) for trace in probed.traces]
+
+
+def _query_of(trace: Trace) -> Layer:
+    if not trace.lines:
+        return Layer(OBSERVED, None, trace.unseen or _absence(trace.log), trace.log.path)
+    if any(QUERY in shown(trace, line) for line in trace.lines):
+        return Layer(OBSERVED, False, "the query string of a marked request stands in the log", trace.log.path)
+    return Layer(OBSERVED, True, "a marked request appeared without its query string", trace.log.path)
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------
 
 
-def _check_fields(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Every request of every virtual host is logged with the fields."""
-    wanted = question.settings["fields"]
-    trusted = question.settings["trusted_proxies"]
-    sites = Sites(web_servers(host))
-
-    def judge(vhost: VirtualHost) -> Judged:
-        return fields_configured(vhost, wanted, sites, trusted)
-
-    def observe(vhost: VirtualHost, probed: Probed) -> tuple[Layer, bool]:
-        return fields_observed(vhost, probed, wanted, sites)
-
-    expected = f"every request is logged with {', '.join(wanted)}"
-    yield from _each(host, question, option, expected, judge, observe)
-
-
-def _check_query(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """No log holds query strings, where that is promised."""
-    if question.settings["query_string"] == "logged":
-        for _server, vhost in _subjects(host, question):
-            yield _finding(
-                option, _subject(vhost), PASS, proof=CONFIGURED, source=vhost.source,
-                expected="query strings may be logged", observed=query_configured(vhost).why,
-            )  # fmt: skip
-        yield from _whole(host, question, option)
-        return
-
-    def observe(vhost: VirtualHost, probed: Probed) -> tuple[Layer, bool]:
-        return query_observed(probed), False
-
-    yield from _each(host, question, option, "no query string is logged", query_configured, observe)
-
-
-def _each(
-    host: Host,
-    question: Question,
-    option: str,
-    expected: str,
-    judge: Callable[[VirtualHost], Judged],
-    observe: Callable[[VirtualHost, Probed], tuple[Layer, bool]],
-) -> Iterator[Finding]:
-    """One finding for each virtual host that a promise speaks of, and what stands in the way of the whole."""
-    servers = web_servers(host)
-    probed: Mapping[VirtualHost, Probed] = probe(host, servers) if question.probe else {}
-    for server, vhost in _subjects(host, question):
-        judged = judge(vhost)
-        layers = [Layer(CONFIGURED, judged.good, judged.why, judged.source), server.running]
-        why = _unseen(probed.get(vhost), question, server)
-        held_back = False
-        if why:
-            layers.append(Layer(OBSERVED, None, why))
-        else:
-            layer, held_back = observe(vhost, probed[vhost])
-            layers.append(layer)
-        yield _weighed(option, expected, server, vhost, layers, held_back)
+def check_fields(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Whether every request of every virtual host is logged with the fields, as configured and loaded."""
+    wanted, sites = question.settings["fields"], Sites(web_servers(host))
+    for server, vhost in subjects(host, question):
+        judged = fields_configured(vhost, wanted, sites)
+        expected = f"every request is logged with {', '.join(wanted)}"
+        yield _configured("fields", option, expected, server, vhost, judged, _unprobed(host, question, server, vhost))
     yield from _whole(host, question, option)
 
 
-def _weighed(
-    option: str, expected: str, server: WebServer, vhost: VirtualHost, layers: Sequence[Layer], held_back: bool
+def check_query_string(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Whether no log holds query strings, as configured and loaded."""
+    allowed = question.settings["query_string"] == "logged"
+    expected = "query strings may be logged" if allowed else "no query string is logged"
+    for server, vhost in subjects(host, question):
+        judged = query_configured(vhost)
+        judged = Judged(True, judged.why, judged.source) if allowed else judged
+        unprobed = _unprobed(host, question, server, vhost)
+        yield _configured("query_string", option, expected, server, vhost, judged, unprobed)
+    yield from _whole(host, question, option)
+
+
+def check_client_address(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Whether the logged address is the visitor's own: front proxies are believed, and nobody else is."""
+    trusted = question.settings["trusted_proxies"]
+    if "client_ip" not in question.settings["fields"]:
+        return
+    anybody = any(vhost.trusts for server in web_servers(host) for vhost in server.vhosts)
+    for server, vhost in subjects(host, question):
+        told = believed(vhost, trusted)
+        if not vhost.trusts and not trusted:
+            continue  # visitors come directly
+        judged = Judged(told.good, told.why, told.source)
+        if told.apart and anybody:
+            judged = _asked_by_proxy(host, vhost, trusted, Sites(web_servers(host)))
+        expected = "the visitor's address is believed from the named front proxies, and from nobody else"
+        yield _configured("client_address", option, expected, server, vhost, judged, "")
+
+
+def check_probe(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Whether marked requests appear in the logs as promised."""
+    if not question.probe or (option == "query_string" and question.settings["query_string"] == "logged"):
+        return
+    wanted, sites = question.settings["fields"], Sites(web_servers(host))
+    expected = {
+        "fields": f"a marked request appears in the log with {', '.join(wanted)}",
+        "query_string": "a marked request appears in the log without its query string",
+    }[option]
+    for _server, vhost in subjects(host, question):
+        probed = _probed(host, vhost)
+        if probed.unseen:
+            continue
+        layers = query_observed(probed) if option == "query_string" else fields_observed(vhost, probed, wanted, sites)
+        yield from _observed(option, expected, vhost, layers)
+
+
+def _probed(host: Host, vhost: VirtualHost) -> Probed:
+    return probe(host, web_servers(host)).get(vhost, Probed(unseen="the server does not run"))
+
+
+def _unprobed(host: Host, question: Question, server: WebServer, vhost: VirtualHost) -> str:
+    """Why no marked request shows what a virtual host does, '' where one does."""
+    if not question.probe:
+        return "probes are switched off (audit_probe)"
+    return _probed(host, vhost).unseen
+
+
+def _configured(
+    check: str,
+    option: str,
+    expected: str,
+    server: WebServer,
+    vhost: VirtualHost,
+    judged: Judged,
+    unprobed: str,
 ) -> Finding:
-    configured, running, _observed = layers
-    status, proof, seen, source = weigh(layers)
-    if status == PASS and (configured.good is None or held_back or (server.pid and running.good is None)):
-        # what was seen is good, but it does not stand for all: other places, other requests, what was loaded
-        told = [layer.seen for layer in layers if layer.good is None]
-        status, proof, seen = ERROR, "", "; ".join(told)
+    """The finding of what is configured, and of whether that is what runs."""
+    layers = [Layer(CONFIGURED, judged.good, judged.why, judged.source), server.running]
+    layers += [Layer(OBSERVED, None, unprobed)] if unprobed else []
+    status, proof, seen, _source = weigh(layers)
+    remedy = "Change the line that is named, or name the site in web_log_sites and run harden --tags web_log."
+    if status == PASS and (judged.good is None or (server.pid and server.running.good is None)):
+        # nothing bad was seen, but what is in effect everywhere was not seen either
+        status, proof = ERROR, ""
+        seen = "; ".join(layer.seen for layer in layers[:2] if layer.good is None)
+        if judged.good:
+            remedy = f"Reload {server.name}, so that what runs is what the files say."
     return _finding(
-        option, _subject(vhost), status, proof=proof, expected=expected, observed=seen,
-        source=source or configured.source, remedy=_remedy(status, server, running, held_back),
+        option, subject(vhost), status, check=check, proof=proof, expected=expected, observed=seen,
+        source=judged.source, remedy="" if status == PASS else remedy,
     )  # fmt: skip
 
 
-def _remedy(status: str, server: WebServer, running: Layer, held_back: bool) -> str:
-    if status == PASS:
-        return ""
-    if status == ERROR and server.pid and running.good is None:
-        return f"Reload {server.name}, so that what runs is what the files say."
-    if status == ERROR and held_back:
-        return f"Let the log be written within {FLUSH_S:.0f} seconds (flush=5s), or without a buffer."
-    return "Change the line that is named, or name the site in web_log_sites and run harden --tags web_log."
+def _observed(option: str, expected: str, vhost: VirtualHost, layers: Sequence[Layer]) -> Iterator[Finding]:
+    """One finding of all marked requests to a virtual host; none where no line could be expected."""
+    told = [layer for good in (False, None, True) for layer in layers if layer.good is good]
+    if not told:
+        return
+    worst = told[0]
+    status = {False: FAIL, None: ERROR, True: PASS}[worst.good]
+    seen = "; ".join(dict.fromkeys(layer.seen for layer in told if layer.good is worst.good))
+    remedies = {
+        FAIL: "See whether the server was reloaded since its files changed, and whether another file holds the line.",
+        ERROR: f"Let the log be written within {FLUSH_S:.0f} seconds (flush=5s), or without a buffer.",
+        PASS: "",
+    }
+    yield _finding(
+        option, subject(vhost), status, check="probe", proof="" if status == ERROR else OBSERVED, expected=expected,
+        observed=seen, source=worst.source, remedy=remedies[status],
+    )  # fmt: skip
 
 
-def _subject(vhost: VirtualHost) -> str:
+def _asked_by_proxy(host: Host, vhost: VirtualHost, trusted: Sequence[str], sites: Sites) -> Judged:
+    """Whether a front proxy asks a virtual host that believes nobody: its address would stand in the log."""
+    named = [_network(text) for text in trusted]
+    for log in vhost.logs:
+        if log.kind != FILE or log.pattern != log.path:
+            continue
+        lines = host.once(("tail", log.path), lambda path=log.path: _tail(host, path))  # type: ignore[misc]
+        alone = sites.alone(log)
+        for line in lines:
+            if any(_within(_network(word), named) for word in _ADDRESS.findall(line) if _is_address(word)):
+                if alone or any(name.lower() in line.lower() for name in vhost.names if len(name) > 3):
+                    return Judged(False, "the front proxy's address stands in the log as the visitor's", log.path)
+                if log.host_names != ASKED:
+                    why = "the front proxy's address stands in a log of several sites, and its lines do not name them"
+                    return Judged(None, why, log.path)
+    return Judged(True, "nobody is believed, and no request of the front proxy stands in the log", vhost.source)
+
+
+_ADDRESS = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:]+)(?![\w.:])")
+_TAIL_BYTES = 1 << 18
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _tail(host: Host, path: str) -> list[str]:
+    """The last lines of a log; none where it is not there. Raises Unseen."""
+    seen = host.stat(path)
+    if seen is None:
+        return []
+    with host.open(path) as stream:
+        stream.seek(max(0, seen.st_size - _TAIL_BYTES))
+        return stream.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+
+
+def subject(vhost: VirtualHost) -> str:
     """A virtual host as the report names it: with its ports, for one name often has two."""
     ports = sorted({str(listen.port) for listen in vhost.listens}, key=len)
     return f"{vhost.label} ({vhost.server}{', port ' + ' and '.join(ports) if ports else ''})"
 
 
 CHECKS = (
-    Check("fields", ("fields",), _check_fields),
-    Check("query_string", ("query_string",), _check_query),
+    Check("fields", ("fields",), check_fields),
+    Check("client_address", ("fields",), check_client_address),
+    Check("query_string", ("query_string",), check_query_string),
+    Check("probe", ("fields", "query_string"), check_probe),
 )
 
 MEASURE = Measure(

@@ -39,6 +39,7 @@ from .virtualhost import (
     Listen,
     LogFile,
     Place,
+    Trust,
     VirtualHost,
     WebServer,
 )
@@ -323,9 +324,9 @@ def _running(host: Host, master: Process, children: Sequence[Process]) -> WebSer
     except Unseen as unseen:
         return WebServer(NAME, master.pid, Layer(RUNNING, None, str(unseen)), (str(unseen),), ())
     effect = _Effect(reader, config)
-    started = min((process.started for process in children), default=master.started)
-    running = _in_effect(host, reader, max(started, master.started), effect.main_error_log())
-    return _server(effect, reader, config, master.pid, running)
+    server = _server(effect, reader, config, master.pid, Layer(RUNNING, None, "not looked at"))
+    started = max(min((process.started for process in children), default=master.started), master.started)
+    return replace(server, running=_in_effect(host, reader, started, effect.main_error_log()))
 
 
 def _stopped(host: Host) -> WebServer:
@@ -499,6 +500,8 @@ class _Effect:
 
     def _always(self, condition: str) -> bool | None:
         """Whether a log with a condition holds every request; None where that cannot be told."""
+        if condition.startswith("expr=") and re.search(r"REQUEST_|HTTP|QUERY_STRING|THE_REQUEST", condition):
+            return False
         found = re.fullmatch(r"env=(!?)(\S+)", condition)
         if not found or not found.group(1):
             return None
@@ -598,16 +601,18 @@ class _Effect:
         deep = named(_all(inside), name) or named(_all(self.main), name)
         return any(entry.args[0].lower() in words for entry in deep)
 
-    def _trusted(self, inside: Sequence[Directive]) -> tuple[tuple[str, ...], str]:
-        """The networks that are believed, and by what they claim; mod_remoteip believes all where none is listed."""
+    def _trusted(self, inside: Sequence[Directive]) -> tuple[tuple[Trust, ...], str]:
+        """Who is believed, and by what they claim; mod_remoteip believes everybody where nobody is listed."""
         headers = named(inside, "remoteipheader") or named(self.main, "remoteipheader")
         entries = named(inside, *_BELIEVES) or named(self.main, *_BELIEVES)
         if not headers or "remoteip_module" not in self.reader.modules:
             return (), ""
-        networks: list[str] = []
+        trusts: list[Trust] = []
         for entry in entries:
-            networks += self._listed(entry) if entry.name.lower().endswith("list") else entry.args
-        return tuple(dict.fromkeys(networks)) or ("0.0.0.0/0", "::/0"), headers[-1].args[0]
+            networks = self._listed(entry) if entry.name.lower().endswith("list") else entry.args
+            trusts += [Trust(network, entry.source) for network in networks]
+        everybody = [Trust(network, headers[-1].source) for network in ("0.0.0.0/0", "::/0")]
+        return tuple(trusts or everybody), headers[-1].args[0]
 
     def _listed(self, entry: Directive) -> list[str]:
         path = os.path.join(self.reader.root, entry.args[0])

@@ -38,6 +38,7 @@ from .virtualhost import (
     Listen,
     LogFile,
     Place,
+    Trust,
     VirtualHost,
     WebServer,
 )
@@ -319,6 +320,7 @@ class _Effect:
         self.https = named(config, "http")
         http = [directive for block in self.https for directive in block.block or ()]
         self.http = http
+        self.http_settings = [directive for directive in http if directive.block is None]
         maps = {entry.args[1].lstrip("$"): entry for entry in named(http, "map") if len(entry.args) == 2}
         self.formats = Formats(dict(self._log_formats(http)), maps, frozenset(self._made()))
 
@@ -365,7 +367,7 @@ class _Effect:
         held = self.formats.held(text or "")
         if path:
             held = held | _in_path(self.formats.held(path))
-        condition = settings.get("if", "")
+        condition = f"if={settings['if']}" if "if" in settings else ""
         buffered = "buffer" in settings or "gzip" in settings
         return AccessLog(
             kind=kind,
@@ -377,7 +379,7 @@ class _Effect:
             unclear=held.perhaps,
             host_names=held.host_names,
             condition=condition,
-            always=self.formats.condition(condition) if condition else True,
+            always=self.formats.condition(settings["if"]) if condition else True,
             flush_s=_seconds(settings["flush"]) if "flush" in settings else math.inf if buffered else 0.0,
             pattern=_pattern(path),
         )
@@ -437,6 +439,7 @@ class _Effect:
             source=block.source,
             trusts=trusts,
             claims=claims,
+            rewrites=self._rewrites(inside),
             directive=block,
         )
 
@@ -459,19 +462,17 @@ class _Effect:
                 )
         return found or [Listen("0.0.0.0", 80)]  # noqa: S104  what nginx does
 
-    def _trusted(self, server: Sequence[Directive]) -> tuple[tuple[str, ...], str]:
-        """The networks that are believed, and by what they claim."""
-        at_server = [entry.args[0] for entry in named(server, "set_real_ip_from") if entry.args]
-        at_http = [entry.args[0] for entry in named(self.http, "set_real_ip_from") if entry.args]
-        deeper = [
-            entry.args[0]
-            for inner in server
-            for entry in _all(inner.block or ())
-            if entry.name == "set_real_ip_from" and entry.args
-        ]
-        trusts = tuple(dict.fromkeys([*(at_server or at_http), *deeper]))
+    def _trusted(self, server: Sequence[Directive]) -> tuple[tuple[Trust, ...], str]:
+        """Who is believed, and by what they claim."""
+        here = named(server, "set_real_ip_from") or named(self.http, "set_real_ip_from")
+        deeper = [entry for inner in server for entry in _all(inner.block or ()) if entry.name == "set_real_ip_from"]
+        trusts = tuple(Trust(entry.args[0], entry.source) for entry in (*here, *deeper) if entry.args)
         headers = named(server, "real_ip_header") or named(self.http, "real_ip_header")
         return trusts, (headers[-1].args[0] if headers and headers[-1].args else "X-Real-IP") if trusts else ""
+
+    def _rewrites(self, server: Sequence[Directive]) -> bool:
+        """Whether requests may be answered under another path than the one asked for."""
+        return any(_redirects_within(entry) for entry in (*self.http_settings, *_all(server)))
 
     # -- places ---------------------------------------------------------------------------------------------------
 
@@ -555,6 +556,17 @@ def _pattern(path: str) -> str:
     if not list(names_in(path)):
         return path
     return re.sub(r"\*+", "*", re.sub(r"\$(?:\{\w+\}|\w+)", "*", path))
+
+
+def _redirects_within(entry: Directive) -> bool:
+    """Whether a directive may answer a request under another path; an index file of a directory is still that page."""
+    last = entry.args[-1] if entry.args else ""
+    if entry.name == "rewrite":
+        target = entry.args[1] if len(entry.args) > 1 else ""
+        return last not in ("redirect", "permanent") and not re.match(r"https?://|\$scheme", target)
+    if entry.name in ("try_files", "error_page"):
+        return last.startswith(("/", "$")) and last not in ("$uri", "$uri/")
+    return bool(re.match(r"perl$|js_|.*_by_lua", entry.name))
 
 
 def _on(block: Iterable[Directive], name: str) -> bool:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .virtualhost import ASKED, FIELDS, OWN, QUERY, Directive
+from .virtualhost import ASKED, FIELDS, OWN, QUERY, REWRITTEN, Directive
 
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
@@ -21,14 +21,14 @@ COMBINED = (
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
-# What nginx's own variables hold. $uri is not here: it is the path after rewriting and try_files, not the path asked
-# for. Nor is $http_x_forwarded_for: anybody can write it.
+# What nginx's own variables hold. $http_x_forwarded_for is not here: anybody can write it.
 _HOLDS: Mapping[str, frozenset[str]] = {
     name: frozenset(holds)
     for holds, names in (
         (("path", "method", QUERY), ("request",)),
         (("path", QUERY), ("request_uri",)),
         ((QUERY,), ("args", "query_string")),
+        ((REWRITTEN,), ("uri", "document_uri")),
         (("client_ip",), ("remote_addr", "proxy_add_x_forwarded_for")),
         (("time",), ("time_local", "time_iso8601", "msec")),
         (("method",), ("request_method",)),
@@ -39,7 +39,6 @@ _HOLDS: Mapping[str, frozenset[str]] = {
     )
     for name in names
 }
-_AMBIGUOUS = {"uri": "path", "document_uri": "path"}
 _HOST_NAMES = {"host": ASKED, "http_host": ASKED, "server_name": OWN}
 
 # one request that no rule was written for; what of it shows in the result of a map was let through
@@ -217,8 +216,6 @@ class Formats:
             return self._mapped(self._maps[name], depth)
         if name in self._maps or name in self._made:
             return ANYTHING
-        if name in _AMBIGUOUS:
-            return Held(frozenset(), frozenset({_AMBIGUOUS[name]}))
         if name.startswith("arg_"):
             return Held(frozenset({QUERY}))
         return Held(_HOLDS.get(name, frozenset()), frozenset(), _HOST_NAMES.get(name, ""))
@@ -231,9 +228,11 @@ class Formats:
         came_to = [rule for rule, _text in outcomes]
         results = [text for _rule, text in outcomes]
         surely = {name for name, mark in _MARKS.items() if name != QUERY and all(mark in text for text in results)}
+        if REWRITTEN in self._within([table.source, *(rule.value for rule in table.ordered())], depth):
+            surely -= {"path"}  # the mark may have come by the rewritten path
         surely |= {QUERY} if any(_QUERY in text for text in results) else set()
         source = self.held(table.source, depth + 1)
-        for name in FIELDS:  # a value as such, of which no mark can be made
+        for name in (*FIELDS, REWRITTEN):  # a value as such, of which no mark can be made
             if name not in _MARKS and all(name in self.held(rule.value, depth + 1).surely for rule in came_to):
                 surely.add(name)
         perhaps: set[str] = set()
@@ -251,6 +250,9 @@ class Formats:
         surely -= unclear - source.surely
         perhaps = (perhaps - dropped) | unclear
         return Held(frozenset(surely), frozenset(perhaps - surely), ASKED if "domain" in surely else "")
+
+    def _within(self, texts: Sequence[str], depth: int) -> frozenset[str]:
+        return frozenset().union(*(self.held(text, depth + 1).surely for text in texts))
 
     def condition(self, text: str) -> bool | None:
         """Whether a log with if=text logs every request: True, False, or None where that cannot be told."""

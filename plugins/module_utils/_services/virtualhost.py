@@ -17,6 +17,8 @@ from .._finding import Layer
 FIELDS = ("domain", "path", "user_agent", "client_ip", "time", "method", "status", "referer")
 # what a log may hold beside them, and some promises exclude
 QUERY = "query_string"
+# the path after the server's own rewriting: the one asked for only where a virtual host rewrites none
+REWRITTEN = "rewritten path"
 
 # whose name a log holds: the one that the visitor asked for, or the virtual host's first
 ASKED, OWN = "asked", "own"
@@ -74,7 +76,7 @@ class AccessLog:
     kind: FILE, SYSLOG, PIPE (path: the file that the program behind it writes, '' if unknown), STREAM (the service's
     own output, as a rule the journal) or OFF (nothing is logged; path is '/dev/null' where it was thrown away).
     path: may hold the server's own variables ('$host') or dates ('%Y'), see ``pattern``.
-    fields: what it surely holds (members of FIELDS, and QUERY); unclear: what cannot be told from the configuration.
+    fields: what it surely holds (members of FIELDS, QUERY, REWRITTEN); unclear: what the configuration does not tell.
     host_names: ASKED, OWN, or '' where it holds no name.
     condition: as written, '' where there is none; always: whether every request is logged, None if that is unknown.
     flush_s: the longest time in seconds that a line may wait, math.inf where only a full buffer is written.
@@ -118,12 +120,20 @@ class ErrorLog:
     directive: Directive | None
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Addresses whose word about the visitor's address is believed: a network, an address, a name or 'unix:'."""
+
+    network: str
+    source: str
+
+
 @dataclass(frozen=True, eq=False)
 class VirtualHost:
     """One virtual host of a server. names: as configured, wildcards and expressions included; may be none.
 
-    trusts: networks whose word about the visitor's address is believed, as configured; claims: the header or protocol
-    that they say it with, '' if nobody is believed.
+    trusts: who is believed about the visitor's address; claims: the header or protocol that they say it with, '' if
+    nobody is believed. rewrites: whether requests may be answered under another path than the one asked for.
     directive: the block that makes it (None: the server's own defaults).
     """
 
@@ -133,8 +143,9 @@ class VirtualHost:
     places: tuple[Place, ...]
     error_logs: tuple[ErrorLog, ...]
     source: str
-    trusts: tuple[str, ...] = ()
+    trusts: tuple[Trust, ...] = ()
     claims: str = ""
+    rewrites: bool = False
     directive: Directive | None = None
 
     @property

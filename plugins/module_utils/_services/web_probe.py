@@ -233,9 +233,9 @@ def _sent(vhost: VirtualHost, listen: Listen, name: str, address: str, source: s
 
 def _believes(vhost: VirtualHost, source: str) -> bool:
     """Whether a server takes the word of this address about whom it asks for."""
-    for network in vhost.trusts:
+    for trust in vhost.trusts:
         try:
-            if ipaddress.ip_address(source) in ipaddress.ip_network(network, strict=False):
+            if ipaddress.ip_address(source) in ipaddress.ip_network(trust.network, strict=False):
                 return True
         except ValueError:
             continue

@@ -68,7 +68,7 @@ def suite(name: str, path: str, limit: int = 180) -> Step:
 CHECKS = [
     tool("sanity", "python tests/sanity.py"),
     tool("ansible-lint", "ansible-lint"),
-    suite("unit", "tests/unit"),
+    suite("unit", "tests/unit", limit=600),
     suite("tree", "tests/tree"),
     tool("mypy", "mypy -p ansible_collections.privacy.hosting.plugins"),
     tool("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),

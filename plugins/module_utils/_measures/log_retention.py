@@ -9,8 +9,35 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-from .._measure import Measure
-from .._option import Option
+import datetime as dt
+import glob as globbing
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .._finding import CONFIGURED, ERROR, NOT_APPLICABLE, OBSERVED, RUNNING, Finding, Layer, weigh
+from .._host import Host, Unseen
+from .._measure import Check, Measure, Question
+from .._option import Option, Period
+from .._services import cleaners as cleaning
+from .._services import journald, listeners, logfamilies, logfile, logrotate, origin, web
+from .._services.cleaners import Cleaner, LogrotateRun
+from .._services.jobs import Job
+from .._services.logfamilies import Family, Piece
+from .._services.logrotate import Stanza
+from .._services.virtualhost import STATISTICS, STREAM, SYSLOG, LogFile
+
+NAME = "log_retention"
+HARDEN = "run privacy.hosting.harden with --tags log_retention"
+
+# the first visitor may come days after a log was set up; and so long a visitor may be away from a quiet site
+_QUIET = dt.timedelta(days=3)
+# a log with this many lines a day has no day without one
+_BUSY_LINES = 20
+# configured periods are compared in days; runs of timers shift by minutes to an hour
+_JITTER_DAYS = 0.05
+_NAMED = 3  # how many of many things one line of evidence names
 
 OPTIONS = (
     Option(
@@ -70,15 +97,737 @@ OPTIONS = (
     ),
 )
 
+
+@dataclass(frozen=True)
+class _Case:
+    """One promise about web logs on one host.
+
+    cutoff: lines from before it may go, and must go soon; gone: lines from before it must be gone.
+    kept_days: how long a line must be kept, counted from now; gone_days: how old one may become, at most.
+    """
+
+    host: Host
+    question: Question
+    option: str
+    period: Period
+
+    @property
+    def cutoff(self) -> dt.datetime:
+        return self.period.before(self.host.now)
+
+    @property
+    def kept_days(self) -> float:
+        return (self.host.now - self.cutoff).total_seconds() / 86400
+
+    @property
+    def gone_days(self) -> float:
+        # by the longest that the period can last, so that '731 days' serves for '2 years' in every year
+        return self.period.max_days + Period.parse(self.question.settings.get("late") or "3 days").max_days
+
+    @property
+    def gone(self) -> dt.datetime:
+        return self.host.now - dt.timedelta(days=self.gone_days)
+
+    @property
+    def kept(self) -> str:
+        return f"every line is kept for {self.period}"
+
+    @property
+    def destroyed(self) -> str:
+        return f"no line older than {self.period} and {self.question.settings.get('late') or '3 days'}"
+
+    def families(self) -> list[Family]:
+        return logfamilies.families(
+            self.host, _log_files(self.host), tuple(self.question.settings.get("web_paths") or ())
+        )
+
+    def finding(
+        self,
+        check: str,
+        subject: str,
+        expected: str,
+        layers: Sequence[Layer],
+        remedy: str = "",
+        needed: Sequence[Layer] = (),
+    ) -> Finding:
+        """The finding that layers add up to; it is an error where one of the needed ones was not seen."""
+        status, proof, observed, source = weigh([*layers, *needed])
+        unseen = [layer for layer in needed if layer.good is None]
+        if status == "pass" and unseen:
+            status, proof, source = ERROR, "", unseen[0].source
+            observed = "; ".join(dict.fromkeys([layer.seen for layer in unseen] + [x.seen for x in layers if x.good]))
+        return Finding(
+            NAME,
+            check,
+            self.option,
+            subject,
+            status,
+            proof,
+            expected,
+            observed,
+            source,
+            "" if status == "pass" else remedy,
+        )
+
+    def error(self, check: str, subject: str, observed: str, source: str = "", remedy: str = "") -> Finding:
+        """A finding that says what could not be told."""
+        return Finding(
+            NAME, check, self.option, subject, ERROR, "", f"logs kept for {self.period}", observed, source, remedy
+        )
+
+
+def _case(host: Host, question: Question, option: str) -> _Case | None:
+    """What is asked; None where the register leaves the period open."""
+    period = question.asked.get(option)
+    return _Case(host, question, option, Period.parse(period)) if period else None
+
+
+def _log_files(host: Host) -> list[LogFile]:
+    return [*web.log_files(host), *(log for server in web.web_servers(host) for log in server.other_logs)]
+
+
+# -- what there is to judge ------------------------------------------------------------------------------------------
+
+
+def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """That a period is set, that nobody unknown writes web logs, and that the servers' configuration could be read."""
+    case = _case(host, question, option)
+    if case is None:
+        yield Finding(
+            NAME, "period", option, "web logs", ERROR, "", "a period", "no period is set", "",
+            f"set measures.{NAME}.{option} in the register, with its reason",
+        )  # fmt: skip
+        return
+    for unknown in listeners.unknown_listeners(host):
+        yield case.error(
+            "servers", str(unknown.program), f"{unknown}: whether it writes logs of visits is not known", "",
+            f"if it writes web logs, name their place in {NAME}_web_paths and attest who destroys them",
+        )  # fmt: skip
+    servers = web.web_servers(host)
+    for server in servers:
+        for problem in server.problems:
+            yield case.error("servers", server.name, f"not every log is known: {problem}")
+        if server.running.good is False:
+            yield case.error(
+                "servers", server.name, f"it may write other logs than its files say: {server.running.seen}",
+                server.running.source, f"reload {server.name}",
+            )  # fmt: skip
+    if not servers and not case.families() and not listeners.unknown_listeners(host):
+        yield Finding(
+            NAME, "servers", option, "web logs", NOT_APPLICABLE, "", case.kept,
+            "no web server is installed, nothing unknown listens, and there is no web log", "",
+        )  # fmt: skip
+
+
+def _check_later(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Kinds of log that are not judged yet: never kept."""
+    yield Finding(
+        NAME, "period", option, f"{option} logs", ERROR, "", f"{option} logs kept for {question.asked.get(option)}",
+        f"{option} logs are not judged yet", "", "until they are, attest it, or plan it in the register",
+    )  # fmt: skip
+
+
+# -- how logs are rotated --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Rotation:
+    """What rotates a log: a stanza and what runs it; hindrance: why it does not after all."""
+
+    log: str
+    run: LogrotateRun
+    stanza: Stanza
+    hindrance: str
+
+    @property
+    def words(self) -> str:
+        rules = self.stanza.rules
+        words = [f"rotate {rules.rotate}", rules.criterion]
+        words += [f"maxage {rules.maxage}"] if rules.maxage else []
+        words += [f"{key} {getattr(rules, key)}" for key in ("size", "maxsize", "minsize") if self._says(key)]
+        return ", ".join([*words, *([] if rules.ifempty else ["notifempty"])])
+
+    def _says(self, key: str) -> bool:
+        return bool(self.stanza.rules.criterion == "size") if key == "size" else bool(getattr(self.stanza.rules, key))
+
+    @property
+    def every_days(self) -> float:
+        """The most days between two rotations of a log that is written to."""
+        rules = self.stanza.rules
+        slow = rules.criterion == "size" or rules.minsize
+        return math.inf if slow else max(logrotate._INTERVALS[rules.criterion][1], self.run.job.every_days)
+
+
+def _written_paths(family: Family) -> list[str]:
+    """The paths that servers write to: the log, or what its pattern matched and is no archive."""
+    if not globbing.has_magic(family.log):
+        return [family.log]
+    return [piece.path for piece in family.pieces if logfamilies.base_path(piece.path) == piece.path] or [family.log]
+
+
+def _rotations(host: Host, family: Family) -> list[_Rotation]:
+    """Everything that rotates a family's log, what really runs first."""
+    found = []
+    for run in cleaning.logrotate_runs(host):
+        configuration = logrotate.configuration(host, *run.paths)
+        for log in _written_paths(family):
+            stanza = configuration.stanza_of(log)
+            if stanza is not None:
+                found.append(_Rotation(log, run, stanza, logrotate.hindrance(host, stanza, log)))
+    return sorted(found, key=lambda rotation: (bool(rotation.run.job.faults), bool(rotation.hindrance)))
+
+
+def _all_cleaners(host: Host) -> list[Cleaner]:
+    """Everything that destroys by itself, scripts of logrotate's stanzas included."""
+    return host.once("log_retention cleaners", lambda: [*cleaning.cleaners(host), *_stanza_scripts(host)])
+
+
+def _stanza_scripts(host: Host) -> Iterator[Cleaner]:
+    for run in cleaning.logrotate_runs(host):
+        for stanza in logrotate.configuration(host, *run.paths).stanzas:
+            for name, text in stanza.rules.scripts.items():
+                yield from cleaning.of_script(text, run.job, stanza.source(name))
+
+
+def _future_archives(family: Family, rotations: Sequence[_Rotation]) -> list[str]:
+    """Paths that archives of a log will have."""
+    found = []
+    for rotation in rotations[:1]:
+        rules, log = rotation.stanza.rules, rotation.log
+        name = os.path.join(logrotate.archive_directory(rules, log), os.path.basename(log))
+        packed = rules.compressext if rules.compress else ""
+        found += [f"{name}-20260131{packed}"] if rules.dateext and not rules.dateformat else []
+        found += [f"{name}.2{packed}"] if not rules.dateext else []
+    return [os.path.normpath(path) for path in found]
+
+
+# -- kept for the whole period ---------------------------------------------------------------------------------------
+
+
+def _check_kept(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Each log of page views: nothing throws its lines away before their time, and nothing has."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    families = case.families()
+    for family in families:
+        if family.is_access:
+            early = _early(case, family)
+            seen, remedy = _history(case, family, families)
+            fix = early.remedy or remedy
+            yield case.finding("kept", family.log, case.kept, early.layers, fix, needed=[*early.doubts, *seen])
+        elif not family.configured and any(piece.modified > case.cutoff for piece in family.pieces):
+            early = _early(case, family)
+            holes = list(_holes(case, family))
+            if any(layer.good is False for layer in (*early.layers, *holes)):
+                yield case.finding("kept", family.log, case.kept, [*early.layers, *holes], early.remedy)
+
+
+@dataclass
+class _Early:
+    """What would destroy lines early. doubts: layers without which nothing is proven."""
+
+    layers: list[Layer] = field(default_factory=list)
+    doubts: list[Layer] = field(default_factory=list)
+    remedy: str = ""
+
+
+def _early(case: _Case, family: Family) -> _Early:
+    found = _Early()
+    rotations = _rotations(case.host, family)
+    words = []
+    for rotation in rotations:
+        _early_rotation(case, rotation, found)
+        words.append(f"logrotate ({rotation.words})")
+    oldest = family.oldest
+    age = (case.host.now - oldest.begins.when).total_seconds() / 86400 if oldest and oldest.begins else 0.0
+    paths = [piece.path for piece in family.pieces] + _future_archives(family, rotations)
+    for cleaner in _all_cleaners(case.host):
+        if cleaner.days + _JITTER_DAYS < case.kept_days and any(map(cleaner.reaches, paths)):
+            _early_cleaner(cleaner, age, found)
+    if not found.layers:
+        source = rotations[0].stanza.source("rotate") if rotations else family.source
+        said = ", ".join(dict.fromkeys(words)) or "nothing rotates it"
+        found.layers.append(Layer(CONFIGURED, True, f"nothing is set up to destroy it sooner: {said}", source))
+    return found
+
+
+def _early_rotation(case: _Case, rotation: _Rotation, found: _Early) -> None:
+    rules, job = rotation.stanza.rules, rotation.run.job
+    days = logrotate.kept_days(rules, job.every_days)
+    if days + _JITTER_DAYS >= case.kept_days:
+        return
+    by_age = rules.maxage and rules.maxage + 1 <= days
+    source = rotation.stanza.source("maxage" if by_age else "rotate")
+    said = f"logrotate ({rotation.words}) keeps a line {days:.0f} days"
+    if job.faults:
+        found.layers.append(Layer(CONFIGURED, None, f"{said}, but {job.faults[0]}", source))
+        return
+    found.layers.append(Layer(CONFIGURED, False, said, source))
+    fewest = logrotate.interval(rules, job.every_days)[0]
+    right = (
+        f"maxage {math.ceil(case.period.max_days)}" if by_age else f"rotate {math.ceil(case.period.max_days / fewest)}"
+    )
+    found.remedy = found.remedy or f"in {source} write '{right}' or more, or {HARDEN}"
+
+
+def _early_cleaner(cleaner: Cleaner, age: float, found: _Early) -> None:
+    said = f"{cleaner.name} destroys it after {cleaner.days:.0f} days"
+    if not cleaner.clear:
+        layer = Layer(CONFIGURED, None, f"{cleaner.name} may destroy it sooner", cleaner.source)
+        # where lines are older than that, it evidently does not
+        (found.layers if age > cleaner.days + 2 and cleaner.days else found.doubts).append(layer)
+    elif cleaner.job.faults:
+        found.layers.append(Layer(CONFIGURED, None, f"{said}, but {cleaner.job.faults[0]}", cleaner.source))
+    else:
+        found.layers.append(Layer(CONFIGURED, False, said, cleaner.source))
+        found.remedy = found.remedy or f"take {cleaner.source} away, or {HARDEN}"
+
+
+def _history(case: _Case, family: Family, families: Sequence[Family]) -> tuple[list[Layer], str]:
+    """Whether anything was thrown away so far, by what is still there; and what would make it provable."""
+    oldest = family.oldest
+    if oldest is None or oldest.begins is None:
+        return _empty(case, family), ""
+    when, evidence = oldest.begins.when, oldest.begins.evidence
+    said = f"oldest line {when:%Y-%m-%d} ({evidence})"
+    layers = [*_holes(case, family), *_gaps(case, family, families)]
+    if when <= case.cutoff + _QUIET:
+        return [Layer(OBSERVED, True, f"{said}, as old as the period", oldest.path), *layers], ""
+    start, remedy = _start(case, family, families, when, said, oldest.path)
+    return [start, *layers], remedy
+
+
+def _empty(case: _Case, family: Family) -> list[Layer]:
+    """What a log without any line tells: it was never written to, or it was emptied."""
+    written = [piece for piece in family.pieces if piece.path == family.log]
+    server = next(
+        (server for server in web.web_servers(case.host) if server.pid and _writes(server.name, family)), None
+    )
+    if not family.pieces:
+        if server is not None and not globbing.has_magic(family.log):
+            return [Layer(OBSERVED, None, f"{family.log} is not there although {server.name} runs", family.source)]
+        return []
+    born = origin.birth(case.host, written[0].path) if written else None
+    if written and born is not None and written[0].modified > born + dt.timedelta(minutes=1) and not family.archives:
+        day = f"{written[0].modified:%Y-%m-%d}"
+        return [Layer(OBSERVED, None, f"it is empty and was changed on {day}: perhaps it was emptied", family.log)]
+    return [Layer(OBSERVED, True, "it holds no line yet", family.log)]
+
+
+def _writes(server: str, family: Family) -> bool:
+    return any(log.server == server for log in family.configured)
+
+
+def _start(
+    case: _Case, family: Family, families: Sequence[Family], when: dt.datetime, said: str, path: str
+) -> tuple[Layer, str]:
+    """Whether a log goes back to its beginning. Nothing older can be missing then."""
+    origins = _origins(case, family)
+    latest = max(origins, key=lambda origin: origin.when, default=None)
+    if latest is not None and when <= latest.when + _QUIET:
+        return Layer(
+            OBSERVED, True, f"{said}; nothing older is missing: {latest.evidence} ({latest.when:%Y-%m-%d})", path
+        ), ""
+    since = case.question.settings.get("web_since")
+    others = [other.oldest for other in families if other.is_access]
+    first = min((one.begins.when for one in others if one and one.begins), default=when)
+    if since and latest is not None and first > latest.when + _QUIET:
+        missing = f"{said}, but logs are kept here since {since}: the days between are missing from every log"
+        return Layer(OBSERVED, False, missing, path), f"find out what took them; {HARDEN}"
+    known = f", but {latest.evidence} ({latest.when:%Y-%m-%d})" if latest else ""
+    name = f"{NAME}_web_since: '{when:%Y-%m-%d}'"
+    of_site = f"{NAME}_web_since_sites: ['{family.sites[0] if family.sites else family.log} {when:%Y-%m-%d}']"
+    return (
+        Layer(OBSERVED, None, f"{said}{known}: whether older lines were thrown away cannot be told", path),
+        (
+            f"if nothing was thrown away since logging began, say when that was: {name} in the host's variables, "
+            f"or for this log alone {of_site}"
+        ),
+    )
+
+
+def _origins(case: _Case, family: Family) -> list[origin.Origin]:
+    """Moments before which this log cannot have had lines."""
+    settings, found = case.question.settings, []
+    host = origin.of_host(case.host)
+    found += [host] if host else []
+    if settings.get("web_since"):
+        found.append(origin.Origin(_day(settings["web_since"]), f"{NAME}_web_since"))
+    for entry in settings.get("web_since_sites") or ():
+        name, _, day = str(entry).strip().rpartition(" ")
+        if name.strip() in (*family.sites, family.log):
+            found.append(origin.Origin(_day(day), f"{NAME}_web_since_sites"))
+    directory = origin.of_directory(case.host, os.path.dirname(family.log))
+    return [*found, *([directory] if directory else [])]
+
+
+def _day(text: object) -> dt.datetime:
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(str(text)), dt.time(), dt.timezone.utc)
+    except ValueError:
+        raise Unseen(f"{text!r} is no date; write {NAME}_web_since_sites like 'shop.example.nl 2026-01-31'") from None
+
+
+def _holes(case: _Case, family: Family) -> Iterator[Layer]:
+    """Numbered archives that are missing between others, where the days beside them were busy."""
+    numbered = {piece.number: piece for piece in family.archives if piece.number is not None}
+    numbers = sorted(numbered)
+    for younger, older in zip(numbers, numbers[1:]):
+        after, before = numbered[younger], numbered[older]
+        if older - younger == 1 or before.begins is None or before.begins.when < case.cutoff:
+            continue
+        missing = ", ".join(str(number) for number in range(younger + 1, older)[:_NAMED])
+        said = (
+            f"archive {missing} is missing between {os.path.basename(after.path)} and {os.path.basename(before.path)}"
+        )
+        busy = _busy(case.host, after) and _busy(case.host, before)
+        yield Layer(
+            OBSERVED,
+            False if busy else None,
+            said + ("" if busy else ": whether it held lines cannot be told"),
+            before.path,
+        )
+
+
+def _busy(host: Host, piece: Piece) -> bool:
+    """Whether a file holds so many lines for its days that no day can have been without one."""
+    if piece.begins is None:
+        return False
+    days = max(1.0, (piece.modified - piece.begins.when).total_seconds() / 86400)
+    count = logfamilies.line_count(host, piece)
+    return count is not None and count / days >= _BUSY_LINES
+
+
+def _gaps(case: _Case, family: Family, families: Sequence[Family]) -> Iterator[Layer]:
+    """Days without a line between two archives, where the days beside them were busy."""
+    pieces = sorted((p for p in family.pieces if p.begins is not None), key=lambda piece: piece.begins.when)  # type: ignore[union-attr]
+    for before, after in zip(pieces, pieces[1:]):
+        assert before.begins is not None and after.begins is not None
+        neighbours = before.number is None or after.number is None or before.number - after.number == 1
+        if after.begins.when < case.cutoff or not neighbours:
+            continue  # what is missing in the numbers is told by _holes
+        last = before.modified
+        if last > after.begins.when + dt.timedelta(days=1):
+            found = logfile.ends(before.path, case.host.now)  # a restore or a touch made it younger than it is
+            last = found.when if found else last
+        if after.begins.when - last <= _QUIET or not (_busy(case.host, before) and _busy(case.host, after)):
+            continue
+        said = f"no line between {last:%Y-%m-%d} and {after.begins.when:%Y-%m-%d}, and many before and after"
+        others = any(_has_lines_between(other, last, after.begins.when) for other in families if other is not family)
+        if others:
+            yield Layer(OBSERVED, False, f"{said}, while other logs go on", before.path)
+        else:
+            yield Layer(OBSERVED, None, f"{said}: whether lines were thrown away cannot be told", before.path)
+
+
+def _has_lines_between(family: Family, last: dt.datetime, first: dt.datetime) -> bool:
+    """Whether another log of page views has lines of each end of a gap's inside."""
+    day = dt.timedelta(days=1)
+    return family.is_access and any(p.begins and last + day < p.begins.when < first - day for p in family.pieces)
+
+
+# -- destroyed after it ----------------------------------------------------------------------------------------------
+
+
+def _check_destroyed(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Each log, archive, stray and copy: nothing is past its time, and something will destroy what comes of age."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    for family in case.families():
+        if not family.configured and not any(piece.begins for piece in family.pieces):
+            continue
+        observed = _over_age(case, family)
+        fate = _fate(case, family)
+        subject = family.log if family.configured else f"{family.log} (no server writes it)"
+        statistics = [Layer(OBSERVED, None, "how old what statistics hold is cannot be told", family.log)]
+        needed = [*fate.layers, *(statistics if STATISTICS in family.kinds and family.pieces else [])]
+        yield case.finding("destroyed", subject, case.destroyed, observed, fate.remedy or HARDEN, needed=needed)
+
+
+def _over_age(case: _Case, family: Family) -> list[Layer]:
+    holding = [piece for piece in family.pieces if piece.begins is not None]
+    over = [piece for piece in holding if piece.begins is not None and piece.begins.when < case.gone]
+    oldest = family.oldest
+    if oldest is None or oldest.begins is None:
+        return []
+    begins, name = oldest.begins, os.path.basename(oldest.path)
+    said = f"the oldest line is of {begins.when:%Y-%m-%d} ({begins.evidence}, {name})"
+    if over:
+        files = f"{len(over)} of {len(holding)} files hold" if len(holding) > 1 else "it holds"
+        return [Layer(OBSERVED, False, f"{files} lines past their time; {said}", oldest.path)]
+    if oldest.begins.when <= case.cutoff + _QUIET:
+        return [Layer(OBSERVED, True, f"{said}: nothing is past its time on a host that is older", oldest.path)]
+    return []
+
+
+@dataclass
+class _Fate:
+    """What will become of a family's files. jobs: what it takes for that, to be judged by `automatic`."""
+
+    layers: list[Layer] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    remedy: str = ""
+
+
+def _fate(case: _Case, family: Family) -> _Fate:
+    fate = _Fate()
+    rotations = _rotations(case.host, family)
+    rotated_days = _rotated(case, family, rotations, fate)
+    paths = [p.path for p in family.archives if p.begins is not None]
+    paths += _future_archives(family, rotations) if family.configured else []
+    if family.configured and not rotations:
+        paths += [f"{family.log}.1"] if not _dated(family) else []
+    if not family.configured:
+        paths += [piece.path for piece in family.pieces if piece.path == family.log and piece.begins is not None]
+    means: dict[str, list[str]] = {}
+    for path in paths:
+        words, job = _means(case, path, rotations, rotated_days)
+        means.setdefault(words, []).append(path)
+        if job is not None and job not in fate.jobs:
+            fate.jobs.append(job)
+    left = means.pop("", [])
+    if left:
+        _unreached(case, family, left, rotations, fate)
+    elif means:
+        fate.layers.append(Layer(CONFIGURED, True, "; ".join(sorted(means)), family.source))
+    return fate
+
+
+def _dated(family: Family) -> bool:
+    """Whether the server itself begins a new file every now and then."""
+    written = _written_paths(family)[0]
+    return globbing.has_magic(family.log) and (logfile.date_in_name(written) is not None or "*" in family.log)
+
+
+def _rotated(case: _Case, family: Family, rotations: Sequence[_Rotation], fate: _Fate) -> float:
+    """The most days that one file of a log spans; a layer where that has no limit."""
+    if not family.configured or _dated(family):
+        return 1.0
+    sound = next((rotation for rotation in rotations if not rotation.hindrance), None)
+    if sound is not None and not math.isinf(sound.every_days):
+        fate.jobs.append(sound.run.job)
+        return sound.every_days
+    newest = max((p.modified for p in family.archives), default=None)
+    if newest is not None and case.host.now - newest < dt.timedelta(days=2) and not rotations:
+        return 1.0  # something else rotates it, and did so lately
+    source = rotations[0].stanza.source("size", "minsize") if rotations else family.source
+    why = rotations[0].hindrance if rotations and rotations[0].hindrance else ""
+    why = why or (
+        f"logrotate ({rotations[0].words}) rotates it by size, not by time" if rotations else "nothing rotates it"
+    )
+    unknown = _unknown(case.host) if not rotations else ""
+    fate.layers.append(Layer(CONFIGURED, None if unknown else False, f"its oldest lines stay: {why}{unknown}", source))
+    fate.remedy = f"rotate it daily, or {HARDEN}"
+    return math.inf
+
+
+def _means(case: _Case, path: str, rotations: Sequence[_Rotation], rotated_days: float) -> tuple[str, Job | None]:
+    """What destroys a file in time, in words and as the job that does; '' where nothing does. What runs comes first."""
+    span = 1.0 if math.isinf(rotated_days) else rotated_days
+    found: list[tuple[str, Job]] = []
+    for cleaner in _all_cleaners(case.host):
+        latest = cleaner.days + cleaner.job.every_days + span
+        if cleaner.clear and cleaner.by != cleaning.ANY_TIME and latest <= case.gone_days and cleaner.reaches(path):
+            found.append((f"{cleaner.name} destroys it after {cleaner.days:.0f} days ({cleaner.source})", cleaner.job))
+    for rotation in rotations:
+        if case.host.stat(rotation.log) is None:
+            continue  # where the log is gone, its archives are never looked at again
+        rules, job = rotation.stanza.rules, rotation.run.job
+        days = logrotate.destroyed_days(rules, job.every_days)
+        if days <= case.gone_days and not rotation.hindrance and logrotate.reaches(rules, rotation.log, path):
+            found.append(
+                (f"logrotate destroys it after {days:.0f} days ({rotation.stanza.source('maxage', 'rotate')})", job)
+            )
+    return min(found, key=lambda means: bool(means[1].faults or means[1].failed), default=("", None))
+
+
+def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequence[_Rotation], fate: _Fate) -> None:
+    """A layer that says that nothing destroys these files, and why what seems to does not."""
+    real = [path for path in left if any(piece.path == path for piece in family.pieces)]
+    what = f"{len(real)} files" if len(real) > 1 else os.path.basename((real or list(left))[0])
+    reasons = []
+    source = family.source
+    for cleaner in _all_cleaners(case.host):
+        if any(map(cleaner.reaches, left)) and not cleaner.clear:
+            reasons.append(f"what {cleaner.source} destroys cannot be told")
+        elif any(map(cleaner.reaches, left)):
+            how = (
+                f"after {cleaner.days:.0f} days"
+                if cleaner.by != cleaning.ANY_TIME
+                else f"by {cleaner.by}, which reading renews"
+            )
+            reasons.append(f"{cleaner.name} destroys only {how}")
+            source = cleaner.source
+    for rotation in rotations[:1]:
+        why = rotation.hindrance or logrotate.no_end_because(rotation.stanza.rules)
+        days = logrotate.destroyed_days(rotation.stanza.rules, rotation.run.job.every_days)
+        reasons.append(f"logrotate ({rotation.words}): {why or f'after up to {days:.0f} days, or not these names'}")
+        source = rotation.stanza.source("notifempty", "maxage", "rotate") if source == family.source else source
+    unclear = any(not cleaner.clear and any(map(cleaner.reaches, left)) for cleaner in _all_cleaners(case.host))
+    unknown = _unknown(case.host)
+    said = f"nothing found that will destroy {what} in time"
+    said += f" ({'; '.join(reasons[:_NAMED])})" if reasons else ""
+    fate.layers.append(Layer(CONFIGURED, None if unclear or unknown else False, said + unknown, source))
+    fate.remedy = fate.remedy or f"{HARDEN}, which destroys daily what is past its time"
+
+
+def _unknown(host: Host) -> str:
+    """A clause that names jobs of which we cannot tell what they do; '' where there are none."""
+    unknown = cleaning.unknown_jobs(host)
+    names = ", ".join(job.source or job.name for job in unknown[:_NAMED])
+    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+    return f"; what {names}{more} does is not known" if unknown else ""
+
+
+# -- by something that really runs -----------------------------------------------------------------------------------
+
+
+def _check_automatic(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """What rotates and destroys is started by itself, will be again, and did its work the last time."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    needed: dict[tuple[str, str], Job] = {}
+    logs: dict[tuple[str, str], list[_Rotation]] = {}
+    for family in case.families():
+        for job in _fate(case, family).jobs:
+            needed[job.name, job.source] = job
+        for rotation in _rotations(host, family) if family.configured else ():
+            logs.setdefault((rotation.run.job.name, rotation.run.job.source), []).append(rotation)
+    for key, job in sorted(needed.items()):
+        yield case.finding(
+            "automatic", job.name, "it runs by itself, and did its work the last time",
+            list(_job_layers(case, job, logs.get(key, []))), f"mend {job.name} ({job.source}), or {HARDEN}",
+        )  # fmt: skip
+
+
+def _job_layers(case: _Case, job: Job, rotations: Sequence[_Rotation]) -> Iterator[Layer]:
+    for fault in job.faults:
+        yield Layer(RUNNING if job.unit else CONFIGURED, False, fault, job.source)
+    if not job.faults:
+        ran = f", last on {job.last:%Y-%m-%d}" if job.last else ""
+        yield Layer(
+            RUNNING if job.unit else CONFIGURED,
+            True,
+            f"it is started and enabled{ran}" if job.unit else "cron runs it",
+            job.source,
+        )
+    late = _not_rotated(case, rotations)
+    if late:
+        yield Layer(OBSERVED, False, late, rotations[0].run.state)
+    elif job.failed and not rotations:
+        yield Layer(OBSERVED, False, job.result, job.source)
+    elif job.failed and not job.faults:
+        yield Layer(OBSERVED, True, f"{job.result}, but the logs were rotated in time", job.source)
+
+
+def _not_rotated(case: _Case, rotations: Sequence[_Rotation]) -> str:
+    """Logs that should have been rotated and were not, by logrotate's own record; '' where there is none."""
+    late = []
+    for rotation in rotations:
+        status, rules = case.host.stat(rotation.stanza.path), rotation.stanza.rules
+        if status is None or math.isinf(rotation.every_days) or case.host.stat(rotation.run.state) is None:
+            continue
+        last = logrotate.last_rotations(case.host, rotation.run.state).get(rotation.log)
+        log = case.host.stat(rotation.log)
+        patience = dt.timedelta(days=2 * rotation.every_days + 1)
+        told = dt.datetime.fromtimestamp(status.st_mtime, dt.timezone.utc)
+        if last is None or log is None or case.host.now - told < patience or not (log.st_size or rules.ifempty):
+            continue
+        if case.host.now - last.astimezone(dt.timezone.utc) > patience:
+            late.append(f"{rotation.log} was last rotated on {last:%Y-%m-%d}")
+    return "; ".join(late[:_NAMED])
+
+
+# -- logs that go to syslog or the journal ---------------------------------------------------------------------------
+
+
+def _check_journal(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Web logs that are handed on: to the journal of this host, or to another machine."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    handed = [
+        (server, vhost, log)
+        for server in web.web_servers(host)
+        for vhost in server.vhosts
+        for log in vhost.logs
+        if log.kind in (SYSLOG, STREAM)
+    ]
+    remote = sorted({log.path for _server, _vhost, log in handed if log.kind == SYSLOG and not _is_local(log.path)})
+    for place in remote:
+        yield case.error(
+            "journal", f"logs sent to {place}", "another machine keeps them, and must prove it", "",
+            "audit that machine with this promise, or attest it",
+        )  # fmt: skip
+    local = [(server, log) for server, _vhost, log in handed if log.kind == STREAM or _is_local(log.path)]
+    if not local:
+        return
+    source = local[0][1].directive.source
+    if any(process.name in ("rsyslogd", "syslog-ng") for process in host.processes()):
+        yield case.error("journal", "syslog", "the syslog daemon writes these lines to files that are not judged", source,
+                         "let the web server write files of its own")  # fmt: skip
+    keeping, destroying = _journal(case, source)
+    yield case.finding(
+        "journal", "the journal: kept", case.kept, [], "let the web server write files of its own", needed=keeping
+    )
+    yield case.finding("journal", "the journal: destroyed", case.destroyed, [],
+                       f"set MaxRetentionSec={math.ceil(case.period.max_days)}d and MaxFileSec=1d in journald.conf", needed=destroying)  # fmt: skip
+
+
+def _is_local(path: str) -> bool:
+    return not path or "/dev/log" in path or path.startswith(("unix:/run/systemd", "server=unix:/run/systemd"))
+
+
+def _journal(case: _Case, source: str) -> tuple[list[Layer], list[Layer]]:
+    """Layers about keeping, and about destroying, of the journal that web logs are in."""
+    host = case.host
+    oldest, limit = journald.oldest(host), journald.days(host, "MaxRetentionSec")
+    where = journald.settings(host).get("MaxRetentionSec", ("", "journald.conf"))[1]
+    file_days = journald.days(host, "MaxFileSec") or 31.0
+    said = f"oldest entry {oldest:%Y-%m-%d}" if oldest else "no entry"
+    if not journald.is_persistent(host):
+        keeping = [Layer(CONFIGURED, False, "the journal is lost at every start of the host", source)]
+    elif limit and limit + _JITTER_DAYS < case.kept_days:
+        keeping = [Layer(CONFIGURED, False, f"MaxRetentionSec keeps {limit:.0f} days", where)]
+    elif oldest is not None and oldest <= case.cutoff + _QUIET:
+        keeping = [Layer(OBSERVED, True, f"{said}, as old as the period", "journalctl --header")]
+    else:
+        keeping = [Layer(OBSERVED, None, f"{said}; the journal's limit of size may throw entries away sooner", source)]
+    if oldest is not None and oldest < case.gone:
+        return keeping, [Layer(OBSERVED, False, said, "journalctl --header")]
+    if not limit or limit + file_days > case.gone_days:
+        how = (
+            f"MaxRetentionSec {limit:.0f} days, MaxFileSec {file_days:.0f} days"
+            if limit
+            else "no MaxRetentionSec is set"
+        )
+        return keeping, [Layer(CONFIGURED, False, f"nothing destroys entries in time: {how}", where)]
+    return keeping, [
+        Layer(CONFIGURED, True, f"MaxRetentionSec {limit:.0f} days, MaxFileSec {file_days:.0f} days", where)
+    ]
+
+
+CHECKS = (
+    Check("subjects", ("web",), _check_subjects),
+    Check("kept", ("web",), _check_kept),
+    Check("destroyed", ("web",), _check_destroyed),
+    Check("automatic", ("web",), _check_automatic),
+    Check("journal", ("web",), _check_journal),
+    Check("later", ("mail", "panel"), _check_later),
+)
+
 MEASURE = Measure(
     name="log_retention",
     title={"nl": "Bewaartermijn van logbestanden", "en": "How long logs are kept"},
     why={
-        "nl": "Een log met adressen van bezoekers zegt wie wat bekeek. Wie belooft hem een tijd te bewaren, kan daarmee een "
-        "datalek uitzoeken; wie belooft hem daarna te vernietigen, mag hem niet laten liggen.",
+        "nl": "Een log met adressen van bezoekers zegt wie wat bekeek. Wie belooft hem een tijd te bewaren, kan daarmee "
+        "een datalek uitzoeken; wie belooft hem daarna te vernietigen, mag hem niet laten liggen.",
         "en": "A log with visitors' addresses tells who looked at what. Promised to be kept for a time, it is there to "
         "investigate a data breach; promised to be destroyed after that, it must not be left lying about.",
     },
     options=OPTIONS,
-    checks=(),
+    checks=CHECKS,
 )

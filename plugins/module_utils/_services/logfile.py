@@ -104,6 +104,20 @@ def ends(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | Non
     return _fallback(path, modified, note, first=False)
 
 
+def head(path: str, size: int, bounds: Bounds = Bounds()) -> bytes | None:
+    """The first bytes of a file, unpacked; None where it cannot be unpacked. Raises OSError."""
+    with _open(path) as stream:
+        data = b""
+        try:
+            for chunk in _Unpacked(stream, path, bounds).chunks():
+                data += chunk
+                if len(data) >= size:
+                    break
+        except _Unreadable:
+            return None
+    return data[:size]
+
+
 def _fallback(path: str, modified: dt.datetime, note: str, first: bool) -> Moment:
     span = date_in_name(path)
     if span is not None:

@@ -1,0 +1,301 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files that hold web logs on a host: each configured log with its archives, and what nobody writes to any more.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fnmatch
+import glob as globbing
+import os
+import re
+import stat as statmode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .._host import Host, Unseen
+from . import cleaners, logfile, logrotate
+from .virtualhost import ACCESS, LogFile
+
+# directories that Debian's packages make for web logs: all that lies there is taken for one
+_PACKAGED = ("/var/log/nginx", "/var/log/apache2")
+# what directories for web logs, and for logs of all kinds, are called; others are shared with software or pages
+_WEB_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:nginx|apache2?|httpd|access|accesslogs?|weblogs?)\d*")
+_LOG_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:web|www|vhosts?|sites?|logs?|logfiles|archives?)\d*")
+# what is taken for a web log in a directory: all but what plainly is none; what shows requests or visitors; only names
+# of configured logs
+_ALL, _VISITS, _NAMED = "all", "visits", "named"
+_SHARED = frozenset(  # noqa: S108
+    ["/", "/var", "/var/log", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev", "/etc", "/usr", "/opt"]
+)
+_DEPTH = 5  # how far below a directory of logs files are looked for (2026/11/20/site/…)
+_BOUNDS = logfile.Bounds(seconds=2.0, bytes=64 << 20)
+_SNIFF_BYTES = 64 << 10
+
+_VISIT = re.compile(rb"\[?client:? |\b(?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|PROPFIND|CONNECT|TRACE) \S+")
+_ADDRESS = re.compile(
+    rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:]{1,10}(?![\w:])",
+    re.IGNORECASE,
+)
+
+_PACKED = re.compile(r"\.(?:gz|xz|bz2|zst|lz4|Z)$")
+_NUMBER = re.compile(r"\.(\d{1,4})$")
+_DATE = re.compile(
+    r"[-._](?:19|20)\d\d[-._]?(?:W[0-5]\d|[01]\d(?:[-._]?[0-3]\d)?)(?:[-._T]?[0-2]\d(?:[-._]?\d\d){0,2})?(?:-1\d{9})?(?!\d)"
+)
+_EPOCH = re.compile(r"[-.]1\d{9}$")
+_DATED_DIRECTORIES = re.compile(r"/(?:19|20)\d\d(?:[-._]?[01]\d(?:[-._]?[0-3]\d)?)?(?=/|$)(?:/[0-3]\d(?=/|$)){0,3}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file of a family. number: of a numbered archive; begins: its oldest line, None where it holds none."""
+
+    path: str
+    size: int
+    modified: dt.datetime
+    begins: logfile.Moment | None
+    number: int | None = None
+
+
+@dataclass
+class Family:
+    """A log and its archives. log: the path that is written to, or was; configured: by web servers, as they say."""
+
+    log: str
+    configured: tuple[LogFile, ...] = ()
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of log that the servers write there."""
+        return {log.kind for log in self.configured}
+
+    @property
+    def is_access(self) -> bool:
+        """Whether page views are written to it."""
+        return ACCESS in self.kinds
+
+    @property
+    def source(self) -> str:
+        """Where it is configured, else itself."""
+        return self.configured[0].source if self.configured else self.log
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites whose lines it holds."""
+        return tuple(sorted({site for log in self.configured for site in log.sites}))
+
+    @property
+    def archives(self) -> list[Piece]:
+        """Its files but the one that is written to."""
+        return [piece for piece in self.pieces if piece.path != self.log]
+
+    @property
+    def oldest(self) -> Piece | None:
+        """The file with the oldest line."""
+        holding = [piece for piece in self.pieces if piece.begins is not None]
+        return min(holding, key=_begin, default=None)
+
+
+def _begin(piece: Piece) -> dt.datetime:
+    assert piece.begins is not None
+    return piece.begins.when
+
+
+def families(host: Host, logs: Sequence[LogFile], more: Sequence[str] = ()) -> list[Family]:
+    """All families of web logs, configured ones first. more: patterns of further places. Raises Unseen: too many files."""
+    return host.once(("families", tuple(more)), lambda: _Search(host, logs, more).families())
+
+
+def base_path(path: str) -> str:
+    """The log that a file belongs to by its name: without packing, number and date, in names and directories."""
+    directory, name = os.path.split(path)
+    name = _PACKED.sub("", name)
+    name = _DATE.sub("", _EPOCH.sub("", _NUMBER.sub("", name))) or name
+    directory = _DATED_DIRECTORIES.sub("", directory) or directory
+    return os.path.join(directory, name)
+
+
+class _Search:
+    """Finds the files, once each, and puts them into families."""
+
+    def __init__(self, host: Host, logs: Sequence[LogFile], more: Sequence[str]) -> None:
+        self.host, self.logs, self.more = host, logs, more
+        self.found: dict[str, Family] = {}
+        self.seen: set[tuple[int, int]] = set()
+        self.archive_of = self._olddirs()
+
+    def families(self) -> list[Family]:
+        for log in self.logs:
+            family = self.found.setdefault(log.path, Family(log.path))
+            family.configured = (*family.configured, log)
+        for directory, what in self._directories().items():
+            self._walk(directory, 0 if what == _NAMED else _DEPTH, what)
+        for pattern in self.more:
+            for path in self.host.glob(pattern):
+                if self._is_directory(path):
+                    self._walk(path, _DEPTH, _ALL)
+                else:
+                    self._take(path, _ALL)
+        for family in self.found.values():
+            family.pieces.sort(key=lambda piece: piece.path)
+        return sorted(self.found.values(), key=lambda family: (not family.configured, family.log))
+
+    # -- where to look
+
+    def _is_directory(self, path: str) -> bool:
+        status = self.host.stat(path)
+        return status is not None and statmode.S_ISDIR(status.st_mode)
+
+    def _log_directories(self) -> list[str]:
+        """The directories that configured logs, and logrotate's archives of them, lie in."""
+        found = [os.path.dirname(log.path) for log in self.logs]
+        found = [re.sub(r"/[^/]*[*?\[].*", "", path) if globbing.has_magic(path) else path for path in found]
+        return sorted({path for path in (*found, *self.archive_of) if path.startswith("/")})
+
+    def _directories(self) -> dict[str, str]:
+        """The directories to look into, and what is taken for a web log there; the least choosy ones first."""
+        found = {path: _ALL for path in _PACKAGED if self._is_directory(path)}
+        logs = self._log_directories()
+        found.update({path: taken for path in logs for taken in [what_is_taken(path)] if taken == _ALL})
+        for path in logs:
+            taken = what_is_taken(path)
+            found.setdefault(path, taken)
+            if taken != _NAMED:
+                for beside in self._beside(path):
+                    found.setdefault(beside, _VISITS)
+        return found
+
+    def _beside(self, path: str) -> list[str]:
+        """The directories that other sites have in the same place: /srv/www/*/logs for /srv/www/shop/logs."""
+        parent, name = os.path.split(path)
+        grand = os.path.dirname(parent)
+        if grand in ("/", "/var", "/home") or parent in _SHARED or not name.startswith(("log", "access")):
+            return []
+        return [beside for beside in self.host.glob(f"{globbing.escape(grand)}/*/{name}") if self._is_directory(beside)]
+
+    def _olddirs(self) -> dict[str, str]:
+        """Directory of archives -> directory of the logs, where logrotate's olddir says so."""
+        found: dict[str, str] = {}
+        try:
+            for run in cleaners.logrotate_runs(self.host):
+                configuration = logrotate.configuration(self.host, *run.paths)
+                for log in self.logs:
+                    stanza = configuration.stanza_of(log.path)
+                    if stanza is not None and stanza.rules.olddir:
+                        directory = os.path.normpath(logrotate.archive_directory(stanza.rules, log.path))
+                        found[directory] = os.path.dirname(log.path)
+        except Unseen:
+            return found
+        return found
+
+    # -- what is there
+
+    def _walk(self, directory: str, depth: int, taken: str) -> None:
+        status = self.host.stat(directory)
+        if status is None or (status.st_dev, status.st_ino) in self.seen:
+            return
+        self.seen.add((status.st_dev, status.st_ino))
+        for name in self.host.names(directory):
+            path = os.path.join(directory, name)
+            if taken == _NAMED and self._configured(path) is None:
+                continue
+            status = self.host.stat(path)
+            if status is not None and statmode.S_ISDIR(status.st_mode):
+                if depth:
+                    self._walk(path, depth - 1, taken)
+            else:
+                self._take(path, taken)
+
+    def _configured(self, path: str) -> Family | None:
+        base = base_path(path)
+        directory = self.archive_of.get(os.path.dirname(base))
+        for candidate in (path, base, os.path.join(directory, os.path.basename(base)) if directory else base):
+            family = self.found.get(candidate)
+            if family is not None and family.configured:
+                return family
+        for family in self.found.values():
+            if family.configured and globbing.has_magic(family.log) and _fits(path, family.log):
+                return family
+        return None
+
+    def _take(self, path: str, taken: str) -> None:
+        status = self.host.stat(path)
+        if status is None or not statmode.S_ISREG(status.st_mode) or (status.st_dev, status.st_ino) in self.seen:
+            return
+        self.seen.add((status.st_dev, status.st_ino))
+        if len(self.seen) > self.host.limits.names:
+            raise Unseen(f"there are more than {self.host.limits.names} files in the directories of logs")
+        family = self._configured(path)
+        piece = self._piece(path, status)
+        if family is None:
+            if not self._is_log(path, piece, taken):
+                return
+            family = self.found.setdefault(base_path(path), Family(base_path(path)))
+        family.pieces.append(piece)
+
+    def _piece(self, path: str, status: os.stat_result) -> Piece:
+        self.host.seconds_left()
+        try:
+            begins = logfile.begins(path, self.host.now, _BOUNDS)
+        except OSError as error:
+            raise Unseen(f"{path} cannot be read: {error.strerror or error}") from None
+        number = _NUMBER.search(_PACKED.sub("", path))
+        modified = dt.datetime.fromtimestamp(status.st_mtime, dt.timezone.utc)
+        return Piece(path, status.st_size, modified, begins, int(number.group(1)) if number else None)
+
+    def _is_log(self, path: str, piece: Piece, taken: str) -> bool:
+        """Whether a file that no server is configured to write may hold visitors' addresses."""
+        if taken == _NAMED:
+            return False
+        if piece.begins is None:
+            return taken == _ALL or any(
+                os.path.basename(base_path(path)) == os.path.basename(log.path) for log in self.logs
+            )
+        if taken == _ALL and piece.begins.evidence == logfile.STAMP:
+            return True
+        try:
+            head = logfile.head(path, _SNIFF_BYTES, _BOUNDS)
+        except OSError as error:
+            raise Unseen(f"{path} cannot be read: {error.strerror or error}") from None
+        # what cannot be unpacked, or is no text, may be a copy of anything
+        if head is None or b"\0" in head:
+            return taken == _ALL or bool(_PACKED.search(path)) or path.endswith((".tgz", ".tar", ".zip", ".7z"))
+        return bool(_VISIT.search(head) or (taken == _ALL and _ADDRESS.search(head)))
+
+
+def what_is_taken(directory: str) -> str:
+    """Which files of a directory that a log lies in are taken for web logs, by the directory's name."""
+    name = os.path.basename(directory)
+    if directory in _SHARED:
+        return _NAMED
+    if _WEB_DIRECTORY.fullmatch(name):
+        return _ALL
+    return _VISITS if _LOG_DIRECTORY.fullmatch(name) else _NAMED
+
+
+def _fits(path: str, pattern: str) -> bool:
+    parts, wanted = path.split("/"), pattern.split("/")
+    if len(parts) != len(wanted):
+        return False
+    if all(fnmatch.fnmatchcase(part, one) for part, one in zip(parts, wanted)):
+        return True
+    bare = _NUMBER.sub("", _PACKED.sub("", path)).split("/")
+    return all(fnmatch.fnmatchcase(part, one) for part, one in zip(bare, wanted))
+
+
+def line_count(host: Host, piece: Piece) -> int | None:
+    """The number of lines in a file; None where telling costs too much."""
+    if piece.begins is None:
+        return 0
+    try:
+        head = logfile.head(piece.path, 4 << 20, _BOUNDS)
+    except OSError:
+        return None
+    return None if head is None else head.count(b"\n")

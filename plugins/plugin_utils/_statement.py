@@ -317,6 +317,11 @@ def _no_host(patterns: Sequence[str]) -> str:
 # -- the strictest value -------------------------------------------------------------------------------------------
 
 
+def _meant(option: Option, options: Mapping[str, Any]) -> Any:
+    """The value by which a promise is judged: its own, or the default of an option that only directs; or None."""
+    return options.get(option.name, None if option.judged or not options else option.default)
+
+
 def _union(option: Option, values: Sequence[Any]) -> Any:
     return option.parse(list(dict.fromkeys(item for value in values for item in value)))
 
@@ -335,12 +340,8 @@ _STRICTEST: Mapping[str, Callable[[Option, Sequence[Any]], Any]] = {
 
 
 def strictest(option: Option, told: Iterable[Mapping[str, Any]]) -> Any:
-    """The strictest value of an option in some promises' parsed options, the first where neither is; or None.
-
-    A promise that sets a measure, but not an option that directs how it is judged, means that option's default.
-    """
-    meant = [options if option.judged else {option.name: option.default, **options} for options in told if options]
-    values = [options[option.name] for options in meant if option.name in options]
+    """The strictest value of an option in some promises' parsed options, the first where neither is; or None."""
+    values = [value for options in told for value in [_meant(option, options)] if value is not None]
     return _STRICTEST[option.stricter](option, values) if values else None
 
 
@@ -349,13 +350,16 @@ def conflicts(promises: Iterable[tuple[int, Promise]], known: Mapping[str, Measu
     first: dict[tuple[str, str], Promise] = {}
     for number, promise in promises:
         for measure, options in promise.measures.items():
-            for option, value in options.items():
-                earlier = first.setdefault((measure, option), promise)
-                other = earlier.measures[measure][option]
-                if known[measure].option(option).stricter or other == value:
+            for option in known[measure].options:
+                value = _meant(option, options)
+                if value is None or option.stricter or not option.promisable:
+                    continue
+                earlier = first.setdefault((measure, option.name), promise)
+                other = _meant(option, earlier.measures[measure])
+                if other == value:
                     continue
                 told = f"{value!r} here and {other!r} in promise {earlier.id}: no host can do both; make them equal"
-                path = (*PROMISES, number, "measures", measure, option)
+                path = (*PROMISES, number, "measures", measure, option.name)
                 yield Mistake(path, told, f"promise {promise.id}")
 
 

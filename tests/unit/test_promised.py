@@ -44,6 +44,8 @@ def tagged(text: str) -> Any:
         (("web_log", "fields", "web1", []), ["domain", "path"]),
         (("web_log", "fields", "db1", []), ["domain", "path", "client_ip"]),
         (("web_log", "query_string", "web1", []), "dropped"),
+        (("web_log", "scope"), "all"),  # what 'addresses' means, for it says nothing else
+        (("web_log", "scope", "web1", []), "own"),
         (("web_log", "sites", "web1", []), []),
         (("log_retention", "web", "web1", []), "2 years"),
         (("log_retention", "web", "db1", []), None),

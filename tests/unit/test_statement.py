@@ -34,7 +34,7 @@ KNOWN = {
         why={"en": "why"},
         options=(
             Option("web", "period", "web"),
-            Option("late", "period", "late", judged=False, stricter="shorter"),
+            Option("late", "period", "late", default="3 days", judged=False, stricter="shorter"),
             Option("automatic", "bool", "automatic", stricter="true"),
         ),
         checks=(),
@@ -467,6 +467,15 @@ def strictest(measure: str, option: str, *values: object) -> Any:
         for number, value in enumerate(values)
     ]
     return load(register).promised(measure, option)
+
+
+def test_a_promise_that_leaves_out_what_directs_its_judging_means_the_default() -> None:
+    register = copy.deepcopy(REGISTER)
+    add(measures={"log_retention": {"web": "2 years", "late": "1 week"}})(register, [])
+    assert KNOWN["log_retention"].option("late").default == "3 days"
+    assert load(register).promised("log_retention", "late", "web1", ["web"]) == "3 days"
+    put("promises.0.measures.log_retention.late", "2 weeks")(register, [])
+    assert load(register).promised("log_retention", "late", "web1", ["web"]) == "1 week"
 
 
 @pytest.mark.parametrize(

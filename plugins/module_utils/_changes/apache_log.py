@@ -25,7 +25,7 @@ _PROXY_ENTRIES = ("remoteipinternalproxy", "remoteiptrustedproxy")
 
 _WITHOUT_QUERY = """# Where visitors came from, without what follows a question mark.
 <IfModule mod_setenvif.c>
-    SetEnvIf Referer "^([^?]*)" privacy_hosting_referer=$1
+    SetEnvIf Referer "^([^?]+)" privacy_hosting_referer=$1
 </IfModule>
 """
 _LINE = r'LogFormat "%V %a %l %u %t \"{request}\" %>s %O \"{referer}\" \"%{{User-Agent}}i\"" {name}' + "\n"

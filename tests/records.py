@@ -17,19 +17,19 @@ ABOUT = {
     "web_log": {
         "title": {"en": "What web servers log", "nl": "Wat webservers vastleggen"},
         "why": {
-            "en": "A log that lacks the visitor's address or the site cannot show what happened in a data leak; a log "
+            "en": "A log that lacks the visitor's address or the site cannot show what happened in a leak; a log "
             "that holds more than was promised is itself a leak.",
-            "nl": "Zonder het adres van de bezoeker of de naam van de site is bij een datalek niet na te gaan wat er is "
-            "gebeurd; een logboek met meer dan is toegezegd, is zelf een lek.",
+            "nl": "Zonder het adres van de bezoeker of de naam van de site is bij een datalek niet na te gaan wat er "
+            "is gebeurd; een logboek met meer dan is toegezegd, is zelf een lek.",
         },
     },
     "log_retention": {
         "title": {"en": "How long logs are kept", "nl": "Hoe lang logboeken worden bewaard"},
         "why": {
-            "en": "Personal data may be kept no longer than its purpose asks (GDPR article 5(1)(e)). Logs that go too soon "
-            "break the promise as well: they are not there when a leak is investigated.",
-            "nl": "Persoonsgegevens mogen niet langer worden bewaard dan nodig (AVG artikel 5, eerste lid, onder e). Te "
-            "vroeg weggooien breekt de toezegging ook: het logboek ontbreekt dan bij onderzoek naar een lek.",
+            "en": "Personal data may be kept no longer than its purpose asks (GDPR article 5(1)(e)). Logs that go too "
+            "soon break the promise as well: they are not there when a leak is investigated.",
+            "nl": "Persoonsgegevens mogen niet langer worden bewaard dan nodig (AVG artikel 5, eerste lid, onder e). "
+            "Te vroeg weggooien breekt de toezegging ook: het logboek ontbreekt dan bij onderzoek naar een lek.",
         },
     },
 }
@@ -202,10 +202,10 @@ def in_ordinary_state(language: str = "en") -> list[dict[str, Any]]:
     ]
 
 
-def fleet_of(count: int, promises: int = 14, findings: int = 8) -> list[dict[str, Any]]:
+def fleet_of(count: int, promises: int = 14, findings: int = 8, first: int = 0) -> list[dict[str, Any]]:
     """Records of many hosts, one in ten of them with faults, as a large provider has them."""
     records = []
-    for number in range(count):
+    for number in range(first, first + count):
         bad = "fail" if number % 10 == 3 else "pass"
         entries = [
             promise(

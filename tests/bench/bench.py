@@ -73,6 +73,14 @@ def lynis(fleet: Fleet) -> float:
     return time.monotonic() - begun
 
 
+def report() -> dict[str, float]:
+    """What the report action takes on 1,000 synthetic hosts."""
+    command = [sys.executable, str(ROOT / "tests" / "bench" / "report_hosts.py"), "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return {"report_1000_hosts_s": told["seconds"], "report_1000_hosts_gib": told["peak_bytes"] / 2**30}
+
+
 def bench() -> dict[str, Any]:
     """All figures."""
     os.environ.setdefault("LAB_NAME", "bench")
@@ -90,6 +98,7 @@ def bench() -> dict[str, Any]:
         "audit_to_lynis": audit_s / lynis_s,
     }
     fleet.lab.down()
+    figures |= report()
     return {name: round(value, 4) for name, value in figures.items()}
 
 

@@ -20,6 +20,7 @@ from lab.machine import LabError, say
 from lab.network import DEFAULT_LAB
 
 BEFORE, AFTER = "before", "after"
+SOCKET_FOLDER_LENGTH = 70  # characters that are left of a socket's 107 for its folder
 SENTENCE_WIDTH = 68  # characters of a promise's text in the table
 
 # What Ansible finds and leaves in the clone; each may be set otherwise by whoever calls.
@@ -72,8 +73,15 @@ def _play(lab: Lab, playbook: str, *arguments: str) -> int:
     binary = machine.REPOSITORY / ".venv" / "bin" / command[0]
     if not binary.exists():
         raise LabError("there is no .venv/bin/ansible-playbook: run `make demo`, which makes it")
-    environment = {**_ENVIRONMENT, **os.environ}
-    return subprocess.run([str(binary), *command[1:]], cwd=machine.REPOSITORY, env=environment, check=False).returncode
+    words = [str(binary), *command[1:]]
+    return subprocess.run(words, cwd=machine.REPOSITORY, env=_environment(lab), check=False).returncode
+
+
+def _environment(lab: Lab) -> dict[str, str]:
+    """The environment of Ansible: what it keeps lies in the clone, its connections' sockets too where their path fits."""
+    sockets = str(lab.state / "cp")
+    kept = {"ANSIBLE_SSH_CONTROL_PATH_DIR": sockets} if len(sockets) <= SOCKET_FOLDER_LENGTH else {}
+    return {**_ENVIRONMENT, **kept, **os.environ}
 
 
 def _table(before: dict[str, Any], after: dict[str, Any]) -> Sequence[str]:

@@ -436,10 +436,7 @@ def clean() -> None:
         machine.podman("rm", "--force", "--all", "--time=0")
         if not machine.end_namespace():
             raise LabError("another lab command runs: wait until it has ended, then clean again")
-    for bridge in Path("/sys/class/net").glob("phlab*"):
-        alias = (bridge / "ifalias").read_text().split()
-        if alias[-1:] == [str(machine.STATE)]:
-            machine.run(["ip", "link", "delete", bridge.name])
+    network.remove_bridges()
     shutil.rmtree(machine.STATE)
     say("lab removed")
 

@@ -18,6 +18,7 @@ from lab import machine
 from lab.machine import LabError
 
 DEFAULT_LAB = "lab"
+PREFIX = "phlab"  # of a bridge's name
 NETWORKS = 254  # the third byte of the IPv4 network: 0 is the default lab's
 
 _MAKE_BRIDGE = """
@@ -67,7 +68,7 @@ class Network:
     @property
     def bridge(self) -> str:
         """Name of the bridge on the machine."""
-        return f"phlab{self.number}"
+        return f"{PREFIX}{self.number}"
 
 
 def network_of(lab: str) -> Network:
@@ -89,20 +90,28 @@ def network_of(lab: str) -> Network:
 
 
 def _owner(bridge: str) -> str | None:
-    alias = Path("/sys/class/net", bridge, "ifalias")
-    return alias.read_text().strip() if alias.exists() else None
+    """Which lab a bridge belongs to; None where there is no such bridge."""
+    try:
+        return Path("/sys/class/net", bridge, "ifalias").read_text().strip()
+    except OSError:
+        return None
+
+
+def _owned_by(lab: str) -> str:
+    """The owner that a lab of this clone names on its bridge."""
+    return f"privacy.hosting {lab} {machine.STATE}"[:255]
 
 
 def make_bridge(network: Network) -> None:
     """Make the lab's bridge, unless another clone of the repository has one under this name."""
-    owner = f"privacy.hosting {network.lab} {machine.STATE}"
+    owner = _owned_by(network.lab)
     found = _owner(network.bridge)
     if found not in (None, "", owner):
         raise LabError(
             f"{network.bridge} belongs to another lab ({found}): end that one, or choose another LAB_NAME for this one"
         )
     machine.run(
-        ["sh", "-c", _MAKE_BRIDGE, "sh", network.bridge, owner[:255], network.ipv4(1), network.ipv6(1)],
+        ["sh", "-c", _MAKE_BRIDGE, "sh", network.bridge, owner, network.ipv4(1), network.ipv6(1)],
     )
 
 
@@ -124,4 +133,16 @@ def remove(network: Network, hosts: Sequence[str]) -> None:
     for host in hosts:
         file = namespace_file(network, host)
         machine.inside(["sh", "-c", 'umount "$1" 2>/dev/null; rm -f "$1"', "sh", file])
-    subprocess.run(["ip", "link", "delete", network.bridge], capture_output=True, check=False)
+    _delete(network.bridge)
+
+
+def remove_bridges() -> None:
+    """Remove the bridges of all labs of this clone."""
+    for bridge in Path("/sys/class/net").glob(f"{PREFIX}*"):
+        owner = (_owner(bridge.name) or "").split(maxsplit=2)
+        if len(owner) == 3 and " ".join(owner) == _owned_by(owner[1]):
+            _delete(bridge.name)
+
+
+def _delete(bridge: str) -> None:
+    subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)

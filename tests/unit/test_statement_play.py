@@ -109,7 +109,7 @@ def test_a_good_register_lets_the_play_go_on(run: Run, inventory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--limit", "db1"], ["--tags", "web_log"], ["--check"], ["--check", "--limit", "web2", "-t", "x"]]
+    "arguments", [["--limit", "db1"], ["--tags", "web_log"], ["--check", "--limit", "web2", "-t", "x"]]
 )
 def test_a_bad_register_stops_the_play_before_any_host(run: Run, inventory: Path, arguments: list[str]) -> None:
     spoil(inventory)
@@ -226,11 +226,15 @@ OPTIONS_PLAY = """
     ],
 )
 def test_a_hosts_variables_for_a_measure(run: Run, inventory: Path, variables: str, line: str) -> None:
-    assert run(OPTIONS_PLAY, "-i", str(inventory)).status == 0
     outcome = run(OPTIONS_PLAY, "-i", str(inventory), "-e", variables)
     assert outcome.status == 2
     assert any(found.startswith(f"host web1: {line}") for found in outcome.lines)
     assert not outcome.contacted
+
+
+def test_a_host_whose_variables_are_right(run: Run, inventory: Path) -> None:
+    write(inventory / "host_vars/web1.yml", {"log_retention_late": "4 days", "web_log_sites": ["all"]})
+    assert run(OPTIONS_PLAY, "-i", str(inventory)).status == 0
 
 
 FILTER_PLAY = """

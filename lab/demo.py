@@ -78,7 +78,7 @@ def _play(lab: Lab, playbook: str, *arguments: str) -> int:
 
 
 def _environment(lab: Lab) -> dict[str, str]:
-    """The environment of Ansible: what it keeps lies in the clone, its connections' sockets too where their path fits."""
+    """Ansible's environment: what it keeps lies in the clone, its connections' sockets too where their path fits."""
     sockets = str(lab.state / "cp")
     kept = {"ANSIBLE_SSH_CONTROL_PATH_DIR": sockets} if len(sockets) <= SOCKET_FOLDER_LENGTH else {}
     return {**_ENVIRONMENT, **kept, **os.environ}

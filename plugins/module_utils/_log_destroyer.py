@@ -33,42 +33,44 @@ from ._services import logfile
 
 CONFIG = "/etc/privacy-hosting/log-retention.json"
 
-ALL_LOGS, ACCESS_LOGS = "all logs", "access logs"  # what of a directory is meant
-
-_DEPTH = 6
+_DEPTH = 6  # how far below a directory files are looked for
+# what files are called in a directory of web logs alone, and archives of a log anywhere else
 _LOG_NAME = re.compile(r"(^|[._-])(access|error|logs?|accesslog|errorlog)([._-]|$)", re.IGNORECASE)
-_ACCESS_NAME = re.compile(r"(^|[._-])access(log)?([._-]|$)", re.IGNORECASE)
+_DATE = r"[-._](19|20)\d\d[-._]?[01]\d([-._]?[0-3]\d([-._T]?\d\d){0,3})?"
+_ARCHIVE_NAME = re.compile(rf"(\.log|_log|\.\d{{1,4}}|{_DATE}(\.log)?)(\.(gz|xz|bz2|zst|lz4|Z))?$")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Which logs are destroyed when.
+    """Which logs of one kind are destroyed when.
 
-    period: as promises write it; directories: path -> ALL_LOGS or ACCESS_LOGS, with all that is below it;
-    patterns: paths, shell patterns and directories, where every file is a log or a copy of one; keep: logs that a
-    service is configured to write.
+    period: as promises write it; paths: files, shell patterns and directories (with all that is below them) where every
+    file is a log or a copy of one; logs_only: those of the paths where only what is recognised as a log is meant;
+    keep: logs that a service is configured to write.
     """
 
     period: str
-    directories: Mapping[str, str]
-    patterns: Sequence[str] = ()
+    paths: Sequence[str]
+    logs_only: Sequence[str] = ()
     keep: Sequence[str] = ()
 
-    def as_text(self) -> str:
-        """The rules as they stand in the configuration file."""
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
-    @classmethod
-    def load(cls, path: str) -> Rules:
-        """The rules in a configuration file. Raises ValueError with one line, OSError."""
-        with open(path, encoding="utf-8") as stream:
-            raw: dict[str, Any] = json.load(stream)
-        try:
-            rules = cls(**raw)
-            Period.parse(rules.period)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from None
-        return rules
+def as_text(rules: Mapping[str, Rules]) -> str:
+    """Rules by the kind of their logs, as they stand in the configuration file."""
+    return json.dumps({kind: asdict(rule) for kind, rule in rules.items()}, indent=2, sort_keys=True) + "\n"
+
+
+def load(path: str) -> dict[str, Rules]:
+    """The rules of a configuration file. Raises ValueError with one line, OSError."""
+    with open(path, encoding="utf-8") as stream:
+        raw: dict[str, dict[str, Any]] = json.load(stream)
+    try:
+        rules = {kind: Rules(**rule) for kind, rule in raw.items()}
+        for rule in rules.values():
+            Period.parse(rule.period)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return rules
 
 
 @dataclass(frozen=True)
@@ -137,26 +139,20 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _candidates(rules: Rules, found: Found, now: dt.datetime) -> Iterator[str]:
-    for directory, meant in rules.directories.items():
-        for path in _files_below(directory, found):
-            if _is_log(path, meant, now):
-                yield path
-    for pattern in rules.patterns:
+    for pattern in rules.paths:
         for path in glob.glob(pattern):
             if os.path.islink(path):
                 continue
-            if os.path.isdir(path):
-                yield from _files_below(path, found)
-            elif os.path.isfile(path):
+            if os.path.isfile(path) and (pattern not in rules.logs_only or _is_log(path, now, _ARCHIVE_NAME)):
                 yield path
+            for below in _files_below(path, found) if os.path.isdir(path) else ():
+                if pattern not in rules.logs_only or _is_log(below, now, _LOG_NAME):
+                    yield below
 
 
-def _is_log(path: str, meant: str, now: dt.datetime) -> bool:
-    """Whether a file in a directory of logs is one: its name says so, or its first lines begin with times."""
-    name = os.path.basename(path)
-    if meant == ACCESS_LOGS:
-        return _ACCESS_NAME.search(name) is not None
-    if _LOG_NAME.search(name):
+def _is_log(path: str, now: dt.datetime, names: re.Pattern[str]) -> bool:
+    """Whether a file is a log: its name says so, or there are time stamps in its first lines."""
+    if names.search(os.path.basename(path)):
         return True
     try:
         first = logfile.begins(path, now)
@@ -219,7 +215,7 @@ def destroy(past: Past) -> None:
         os.close(descriptor)
 
 
-def run(rules: Rules, now: dt.datetime, dry_run: bool) -> int:
+def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
     """Destroy what is past its time, and say so, one line each; the exit code."""
     found = find(rules, now)
     unsure = [trouble for trouble in found.troubles if trouble.startswith("/proc/")]
@@ -240,7 +236,7 @@ def run(rules: Rules, now: dt.datetime, dry_run: bool) -> int:
     for trouble in found.troubles:
         print(f"could not be done: {trouble}", file=sys.stderr)
     print(
-        f"rule 'web logs, {rules.period}': {found.looked_at} files seen, {len(found.past)} with a last line before "
+        f"rule '{kind} logs, {rules.period}': {found.looked_at} files seen, {len(found.past)} with a last line before "
         f"{found.before:%Y-%m-%d %H:%M} UTC, {destroyed} destroyed"
     )
     return 1 if found.troubles or found.held else 0
@@ -254,10 +250,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--check-rules", action="store_true", help="only see that the rules can be read")
     options = parser.parse_args(words)
     try:
-        rules = Rules.load(options.config)
+        rules = load(options.config)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if options.check_rules:
         return 0
-    return run(rules, dt.datetime.now(dt.timezone.utc), options.dry_run)
+    now = dt.datetime.now(dt.timezone.utc)
+    return max([run(kind, rule, now, options.dry_run) for kind, rule in rules.items()], default=0)

@@ -10,6 +10,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import inspect
 import os
 import shlex
@@ -19,13 +20,14 @@ from typing import Any
 
 from .. import _log_destroyer, _option
 from .._change import ChangeError, Planned, Transaction, UnitState, Validation
-from .._host import Host
-from .._log_destroyer import ACCESS_LOGS, ALL_LOGS, CONFIG, Rules, find
+from .._host import Host, Unseen
+from .._log_destroyer import CONFIG, Rules, find
 from .._option import Period
 from .._services import logfile
+from .._services.logfamilies import Piece, families, what_is_taken
 from .._services.logrotate import Configuration, configuration, hindrance
 from .._services.panels import panel
-from .._services.web import STATISTICS, LogFile, log_files
+from .._services.web import STATISTICS, STREAM, SYSLOG, LogFile, log_files, web_servers
 from .logrotate_edit import edit, new_stanza
 
 LOGROTATE = "/etc/logrotate.conf"
@@ -50,11 +52,24 @@ def plan(host: Host, transaction: Transaction, period: str, paths: Sequence[str]
         return Planned({"panel": name}, [f"{name} runs this host and writes its configuration: nothing was changed"])
     logs = log_files(host)
     warnings = list(rotate(host, transaction, logs, Period.parse(period).max_days))
-    told = rules(host, logs, period, paths)
-    if not told.directories and not told.patterns:
+    warnings += _elsewhere(host)
+    told = rules(host, logs, period, paths, warnings)
+    if not told.paths:
         return Planned({}, warnings)
     install_destroyer(transaction, told)
     return Planned({}, warnings, lambda: destroy_now(transaction, told, host.now))
+
+
+def _elsewhere(host: Host) -> Iterator[str]:
+    """Web logs that go where this role changes nothing."""
+    for server in web_servers(host):
+        for vhost in server.vhosts:
+            for log in vhost.logs:
+                if log.kind in (SYSLOG, STREAM):
+                    yield (
+                        f"{log.directive.source}: {vhost.label} logs to {log.kind}; how long that is kept (journald, a "
+                        "log host) is not changed here"
+                    )
 
 
 # -- keeping ----------------------------------------------------------------------------------------------------------
@@ -130,26 +145,39 @@ def _cover(
 # -- destroying -------------------------------------------------------------------------------------------------------
 
 
-def rules(host: Host, logs: Sequence[LogFile], period: str, paths: Sequence[str]) -> Rules:
-    """What the destroyer is told about this host."""
-    directories = {path: ALL_LOGS for path in _SERVERS_OWN if host.stat(path)}
-    patterns = set(paths)
-    for log in logs:
-        directory = host.real(os.path.dirname(log.path))
-        if log.kind == STATISTICS:
-            patterns.add(log.path)
-        elif not _servers_own(log.path) and "*" not in directory:
-            if directory.count("/") > 1 and directory != "/var/log":
-                directories.setdefault(directory, ACCESS_LOGS)
-            patterns |= _archives(log.path)
-    keep = sorted({log.path for log in logs if "*" not in log.path})
-    return Rules(period, dict(sorted(directories.items())), sorted(patterns), keep)
+def rules(host: Host, logs: Sequence[LogFile], period: str, paths: Sequence[str], warnings: list[str]) -> Rules:
+    """What the destroyer is told about this host: where web logs lie, and those that are written now."""
+    directories = {os.path.dirname(log.path) for log in logs} | set(_SERVERS_OWN)
+    of_web = {path for path in directories if host.stat(path) and what_is_taken(path) == "all"}
+    bases = {log.path for log in logs}
+    try:
+        bases |= {family.log for family in families(host, logs, paths) if any(map(_dated, family.pieces))}
+    except Unseen as unseen:  # 100,000 files, say; what the configuration names is known all the same
+        warnings.append(f"{unseen}; {CONFIG} may lack logs that nobody writes any more")
+    bases = {base for base in bases if not any(base.startswith(f"{path}/") for path in of_web)}
+    recognised = of_web.union(*map(_archives, bases))
+    keep = sorted({log.path for log in logs if not glob.has_magic(log.path)})
+    return Rules(period, sorted({*recognised, *paths}), sorted(recognised - set(paths)), keep)
+
+
+def _dated(piece: Piece) -> bool:
+    return piece.begins is not None and piece.begins.evidence == logfile.STAMP
 
 
 def _archives(log: str) -> set[str]:
     """Patterns for a log and what rotation makes of it, dates before its ending included."""
     stem, ending = os.path.splitext(log)
-    return {f"{log}*", f"{stem}[-.][0-9]*{ending}*"}
+    year = "[-._][12][0-9][0-9][0-9]*"
+    return {
+        log,
+        f"{log}.[0-9]*",
+        f"{log}.gz",
+        f"{log}.xz",
+        f"{log}.bz2",
+        f"{log}.zst",
+        f"{log}{year}",
+        f"{stem}{year}{ending}*",
+    }
 
 
 def install_destroyer(transaction: Transaction, rules: Rules) -> None:
@@ -163,7 +191,7 @@ def install_destroyer(transaction: Transaction, rules: Rules) -> None:
     transaction.write(f"{package}/_option.py", _source(_option), 0o644, brief=True)
     transaction.write(f"{package}/_log_destroyer.py", _source(_log_destroyer), 0o644, brief=True)
     transaction.write(COMMAND, _COMMAND_TEXT, 0o755)
-    transaction.write(CONFIG, rules.as_text(), 0o644)
+    transaction.write(CONFIG, _log_destroyer.as_text({"web": rules}), 0o644)
     transaction.write(f"/etc/systemd/system/{UNIT}.service", _service(rules), 0o644)
     transaction.write(f"/etc/systemd/system/{UNIT}.timer", _TIMER, 0o644)
     transaction.validations.append(Validation((COMMAND, "--check-rules")))
@@ -217,7 +245,7 @@ WantedBy=timers.target
 
 def _service(rules: Rules) -> str:
     """The service: it can write where logs are, and nowhere else, and has no network."""
-    writable = [*rules.directories, *(_fixed_part(pattern) for pattern in rules.patterns)]
+    writable = [_fixed_part(path) for path in rules.paths]
     paths = "".join(f"ReadWritePaths={_quoted(path)}\n" for path in sorted(set(writable)))
     return f"""{_HEADER}[Unit]
 Description=Destroy web logs that are past their promised period

@@ -7,7 +7,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 
 LAB_PACKAGES := python3-venv $(shell sed '/^#/d' lab/packages.txt)
-TEST_PACKAGES := $(LAB_PACKAGES) chromium git lynis
+TEST_PACKAGES := $(LAB_PACKAGES) chromium fonts-liberation git lynis
 
 .PHONY: help demo test check venv generate mutate bench clean root
 .DEFAULT_GOAL := help

@@ -87,6 +87,7 @@ def scenario(release: str) -> Step:
 HOST_TESTS = [
     scenario("bookworm"),
     scenario("trixie"),
+    suite("browser", "tests/browser", limit=300),
     tool("mutate", "python tests/mutate.py", limit=1800),
     suite("newest-core", "tests/controller", limit=600),
 ]

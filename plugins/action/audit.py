@@ -50,7 +50,8 @@ class ActionModule(ActionBase):
         except StatementError as error:
             return {"failed": True, "msg": "\n".join(error.messages)}
         host = str(variables["inventory_hostname"])
-        promises = [p for p in statement.promises if p.applies_to(host, variables.get("group_names", ()))]
+        groups = tuple(variables.get("group_names", ()))
+        promises = statement.promises_for(host, groups)
         skipped = skipped_measures(variables)
         findings = self._findings(promises, statement, skipped, options, variables)
         record = {
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
             "audited_at": now.isoformat(timespec="seconds"),
             "took_s": round(time.monotonic() - begun, 3),
             "partial": bool(skipped) or bool(variables.get("ansible_limit")),
-            "promises": [promise_row(p, found, statement, host, now.date()) for p, found in findings],
+            "promises": [promise_row(p, found, statement, host, now.date(), groups) for p, found in findings],
         }
         return {"changed": False, "record": record}
 

@@ -106,7 +106,7 @@ def promise_row(
     today: date,
     groups: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """One promise on one host, as it stands in the host's record (_report/host.schema.json).
+    """One promise on a host that it applies to, as it stands in the host's record (_report/host.schema.json).
 
     findings: those of all measures that the promise asks about, as measure_info returns them; periods that nobody
     has set are added here. groups: the host's, for the patterns of 'hosts'. today: the UTC date of the audit.
@@ -128,7 +128,6 @@ def promise_row(
         "where": dict(promise.where),
         "says": promise.says,
         "gdpr": list(promise.gdpr),
-        "applies": promise.applies_to(host, named),
         "verdict": verdict(
             [*answers, *([part] for part in (*strange, *unset))],
             named=promise.names(host, named),

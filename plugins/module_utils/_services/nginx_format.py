@@ -121,7 +121,7 @@ class _Rule:
     @property
     def takes_all(self) -> bool:
         """Whether no input can pass it by."""
-        ends = self.pattern is not None and re.search(r"\$|\\[zZbB]|\(\?[=!<]", self.key)
+        ends = self.pattern is not None and re.search(r"\$|\\[zZbB]|\(\?(?:[=!]|<[=!])", self.key)
         return self.default or bool(self.pattern and not ends and self.pattern.search(""))
 
 

@@ -21,11 +21,11 @@ from .._host import Host, Unseen
 from .._measure import Check, Measure, Question
 from .._option import Option, Period
 from .._services import cleaners as cleaning
-from .._services import journald, listeners, logfamilies, logfile, logrotate, origin, web
-from .._services.cleaners import Cleaner, LogrotateRun
+from .._services import journald, listeners, logfamilies, logfile, logrotate, origin, retention, web
+from .._services.cleaners import Cleaner
 from .._services.jobs import Job
 from .._services.logfamilies import Family, Piece
-from .._services.logrotate import Stanza
+from .._services.retention import Rotation
 from .._services.virtualhost import STATISTICS, STREAM, SYSLOG, LogFile
 
 NAME = "log_retention"
@@ -37,6 +37,7 @@ _QUIET = dt.timedelta(days=3)
 _BUSY_LINES = 20
 # configured periods are compared in days; runs of timers shift by minutes to an hour
 _JITTER_DAYS = 0.05
+_RUNS = "it runs by itself, and did its work the last time"
 _NAMED = 3  # how many of many things one line of evidence names
 
 OPTIONS = (
@@ -227,161 +228,128 @@ def _check_later(host: Host, question: Question, option: str) -> Iterator[Findin
     )  # fmt: skip
 
 
-# -- how logs are rotated --------------------------------------------------------------------------------------------
+# -- kept for the whole period ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Rotation:
-    """What rotates a log: a stanza and what runs it; hindrance: why it does not after all."""
-
-    log: str
-    run: LogrotateRun
-    stanza: Stanza
-    hindrance: str
-
-    @property
-    def words(self) -> str:
-        rules = self.stanza.rules
-        words = [f"rotate {rules.rotate}", rules.criterion]
-        words += [f"maxage {rules.maxage}"] if rules.maxage else []
-        words += [f"{key} {getattr(rules, key)}" for key in ("size", "maxsize", "minsize") if self._says(key)]
-        return ", ".join([*words, *([] if rules.ifempty else ["notifempty"])])
-
-    def _says(self, key: str) -> bool:
-        return bool(self.stanza.rules.criterion == "size") if key == "size" else bool(getattr(self.stanza.rules, key))
-
-    @property
-    def every_days(self) -> float:
-        """The most days between two rotations of a log that is written to."""
-        rules = self.stanza.rules
-        slow = rules.criterion == "size" or rules.minsize
-        return math.inf if slow else max(logrotate._INTERVALS[rules.criterion][1], self.run.job.every_days)
+def _check_rotation(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Rotation throws no page view away before its time."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    for family in case.families():
+        if not _must_be_kept(case, family):
+            continue
+        rotations = retention.rotations(host, family)
+        early = [layer for rotation in rotations for layer in _early_rotation(case, rotation)]
+        fixes = [_longer(case, rotation) for rotation in rotations if list(_early_rotation(case, rotation))]
+        if early:
+            yield case.finding("rotation", family.log, case.kept, [_late_enough(family, rotations), *early], fixes[0])
+        elif family.configured:
+            yield case.finding("rotation", family.log, case.kept, [_late_enough(family, rotations)])
 
 
-def _written_paths(family: Family) -> list[str]:
-    """The paths that servers write to: the log, or what its pattern matched and is no archive."""
-    if not globbing.has_magic(family.log):
-        return [family.log]
-    return [piece.path for piece in family.pieces if logfamilies.base_path(piece.path) == piece.path] or [family.log]
+def _must_be_kept(case: _Case, family: Family) -> bool:
+    """Whether a log holds page views of the period: a server writes them, or wrote them before the site was removed."""
+    return family.is_access or (not family.configured and any(p.modified > case.cutoff for p in family.pieces))
 
 
-def _rotations(host: Host, family: Family) -> list[_Rotation]:
-    """Everything that rotates a family's log, what really runs first."""
-    found = []
-    for run in cleaning.logrotate_runs(host):
-        configuration = logrotate.configuration(host, *run.paths)
-        for log in _written_paths(family):
-            stanza = configuration.stanza_of(log)
-            if stanza is not None:
-                found.append(_Rotation(log, run, stanza, logrotate.hindrance(host, stanza, log)))
-    return sorted(found, key=lambda rotation: (bool(rotation.run.job.faults), bool(rotation.hindrance)))
+def _late_enough(family: Family, rotations: Sequence[Rotation]) -> Layer:
+    words = ", ".join(dict.fromkeys(f"logrotate ({rotation.words})" for rotation in rotations)) or "nothing rotates it"
+    source = rotations[0].stanza.source("rotate") if rotations else family.source
+    return Layer(CONFIGURED, True, f"{words}: no line goes too early", source)
 
 
-def _all_cleaners(host: Host) -> list[Cleaner]:
-    """Everything that destroys by itself, scripts of logrotate's stanzas included."""
-    return host.once("log_retention cleaners", lambda: [*cleaning.cleaners(host), *_stanza_scripts(host)])
+def _early_rotation(case: _Case, rotation: Rotation) -> Iterator[Layer]:
+    rules, job = rotation.stanza.rules, rotation.run.job
+    days = logrotate.kept_days(rules, job.every_days)
+    if days + _JITTER_DAYS >= case.kept_days:
+        return
+    said = f"logrotate ({rotation.words}) keeps a line {days:.0f} days"
+    source = rotation.stanza.source(*_deciding(rotation))
+    if job.faults:
+        yield Layer(CONFIGURED, None, f"{said}, but {job.faults[0]}", source)
+    else:
+        yield Layer(CONFIGURED, False, said, source)
 
 
-def _stanza_scripts(host: Host) -> Iterator[Cleaner]:
-    for run in cleaning.logrotate_runs(host):
-        for stanza in logrotate.configuration(host, *run.paths).stanzas:
-            for name, text in stanza.rules.scripts.items():
-                yield from cleaning.of_script(text, run.job, stanza.source(name))
+def _deciding(rotation: Rotation) -> tuple[str, ...]:
+    """The keywords that decide how long rotation keeps a line, the first of them first."""
+    rules = rotation.stanza.rules
+    by_age = rules.maxage and rules.maxage + 1 <= logrotate.kept_days(rules, rotation.run.job.every_days)
+    return ("maxage", "rotate") if by_age else ("rotate", "size")
 
 
-def _future_archives(family: Family, rotations: Sequence[_Rotation]) -> list[str]:
-    """Paths that archives of a log will have."""
-    found = []
-    for rotation in rotations[:1]:
-        rules, log = rotation.stanza.rules, rotation.log
-        name = os.path.join(logrotate.archive_directory(rules, log), os.path.basename(log))
-        packed = rules.compressext if rules.compress else ""
-        found += [f"{name}-20260131{packed}"] if rules.dateext and not rules.dateformat else []
-        found += [f"{name}.2{packed}"] if not rules.dateext else []
-    return [os.path.normpath(path) for path in found]
+def _longer(case: _Case, rotation: Rotation) -> str:
+    """What to write so that rotation keeps a line long enough."""
+    word, days = _deciding(rotation)[0], case.period.max_days
+    fewest = logrotate.interval(rotation.stanza.rules, rotation.run.job.every_days)[0]
+    number = days if word == "maxage" else math.ceil(days / fewest)
+    return f"in {rotation.stanza.source(word)} write '{word} {number}' or more, or {HARDEN}"
 
 
-# -- kept for the whole period ---------------------------------------------------------------------------------------
+def _check_deleters(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Nothing beside rotation destroys page views before their time."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    families = [family for family in case.families() if _must_be_kept(case, family)]
+    early = False
+    for cleaner in retention.all_cleaners(host):
+        if cleaner.days + _JITTER_DAYS >= case.kept_days:
+            continue
+        hit = [family for family in families if any(map(cleaner.reaches, _paths(host, family)))]
+        if hit:
+            early = True
+            yield _early_cleaner(case, cleaner, hit)
+    if families and not early:
+        good = Layer(
+            CONFIGURED,
+            True,
+            "no other job, tmpfiles rule or script destroys them sooner",
+            "systemctl, cron, tmpfiles.d",
+        )
+        yield case.finding("deleters", "web logs", case.kept, [good])
 
 
-def _check_kept(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Each log of page views: nothing throws its lines away before their time, and nothing has."""
+def _paths(host: Host, family: Family) -> list[str]:
+    """The files of a family, and archives that it will have."""
+    paths = [piece.path for piece in family.pieces] or retention.written_paths(family)
+    return paths + retention.future_archives(retention.rotations(host, family))
+
+
+def _early_cleaner(case: _Case, cleaner: Cleaner, hit: Sequence[Family]) -> Finding:
+    logs = ", ".join(family.log for family in hit[:_NAMED])
+    logs += f" and {len(hit) - _NAMED} more" if len(hit) > _NAMED else ""
+    said = f"{cleaner} destroys after {cleaner.days:.0f} days: {logs}"
+    oldest = [family.oldest.begins.when for family in hit if family.oldest and family.oldest.begins]
+    age = (case.host.now - max(oldest)).total_seconds() / 86400 if oldest else 0.0
+    if cleaner.job.faults:
+        layers = [Layer(CONFIGURED, True, f"{said}; but {cleaner.job.faults[0]}", cleaner.source)]
+    elif cleaner.clear:
+        layers = [Layer(CONFIGURED, False, said, cleaner.source)]
+    elif cleaner.days and age > cleaner.days + 2:
+        kept = f"{cleaner} does not destroy them after {cleaner.days:.0f} days: all have older lines"
+        layers = [Layer(OBSERVED, True, kept, cleaner.source)]
+    else:
+        layers = [Layer(CONFIGURED, None, f"{cleaner} may destroy too early: {logs}", cleaner.source)]
+    return case.finding("deleters", cleaner.source, case.kept, layers, f"take {cleaner.source} away, or {HARDEN}")
+
+
+def _check_history(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """No page view was thrown away so far: logs go back to the period's or their own beginning, without holes."""
     case = _case(host, question, option)
     if case is None:
         return
     families = case.families()
     for family in families:
         if family.is_access:
-            early = _early(case, family)
-            seen, remedy = _history(case, family, families)
-            fix = early.remedy or remedy
-            yield case.finding("kept", family.log, case.kept, early.layers, fix, needed=[*early.doubts, *seen])
-        elif not family.configured and any(piece.modified > case.cutoff for piece in family.pieces):
-            early = _early(case, family)
-            holes = list(_holes(case, family))
-            if any(layer.good is False for layer in (*early.layers, *holes)):
-                yield case.finding("kept", family.log, case.kept, [*early.layers, *holes], early.remedy)
-
-
-@dataclass
-class _Early:
-    """What would destroy lines early. doubts: layers without which nothing is proven."""
-
-    layers: list[Layer] = field(default_factory=list)
-    doubts: list[Layer] = field(default_factory=list)
-    remedy: str = ""
-
-
-def _early(case: _Case, family: Family) -> _Early:
-    found = _Early()
-    rotations = _rotations(case.host, family)
-    words = []
-    for rotation in rotations:
-        _early_rotation(case, rotation, found)
-        words.append(f"logrotate ({rotation.words})")
-    oldest = family.oldest
-    age = (case.host.now - oldest.begins.when).total_seconds() / 86400 if oldest and oldest.begins else 0.0
-    paths = [piece.path for piece in family.pieces] + _future_archives(family, rotations)
-    for cleaner in _all_cleaners(case.host):
-        if cleaner.days + _JITTER_DAYS < case.kept_days and any(map(cleaner.reaches, paths)):
-            _early_cleaner(cleaner, age, found)
-    if not found.layers:
-        source = rotations[0].stanza.source("rotate") if rotations else family.source
-        said = ", ".join(dict.fromkeys(words)) or "nothing rotates it"
-        found.layers.append(Layer(CONFIGURED, True, f"nothing is set up to destroy it sooner: {said}", source))
-    return found
-
-
-def _early_rotation(case: _Case, rotation: _Rotation, found: _Early) -> None:
-    rules, job = rotation.stanza.rules, rotation.run.job
-    days = logrotate.kept_days(rules, job.every_days)
-    if days + _JITTER_DAYS >= case.kept_days:
-        return
-    by_age = rules.maxage and rules.maxage + 1 <= days
-    source = rotation.stanza.source("maxage" if by_age else "rotate")
-    said = f"logrotate ({rotation.words}) keeps a line {days:.0f} days"
-    if job.faults:
-        found.layers.append(Layer(CONFIGURED, None, f"{said}, but {job.faults[0]}", source))
-        return
-    found.layers.append(Layer(CONFIGURED, False, said, source))
-    fewest = logrotate.interval(rules, job.every_days)[0]
-    right = (
-        f"maxage {math.ceil(case.period.max_days)}" if by_age else f"rotate {math.ceil(case.period.max_days / fewest)}"
-    )
-    found.remedy = found.remedy or f"in {source} write '{right}' or more, or {HARDEN}"
-
-
-def _early_cleaner(cleaner: Cleaner, age: float, found: _Early) -> None:
-    said = f"{cleaner.name} destroys it after {cleaner.days:.0f} days"
-    if not cleaner.clear:
-        layer = Layer(CONFIGURED, None, f"{cleaner.name} may destroy it sooner", cleaner.source)
-        # where lines are older than that, it evidently does not
-        (found.layers if age > cleaner.days + 2 and cleaner.days else found.doubts).append(layer)
-    elif cleaner.job.faults:
-        found.layers.append(Layer(CONFIGURED, None, f"{said}, but {cleaner.job.faults[0]}", cleaner.source))
-    else:
-        found.layers.append(Layer(CONFIGURED, False, said, cleaner.source))
-        found.remedy = found.remedy or f"take {cleaner.source} away, or {HARDEN}"
+            layers, remedy = _history(case, family, families)
+            if layers:
+                yield case.finding("history", family.log, case.kept, [], remedy, needed=layers)
+        elif _must_be_kept(case, family):
+            holes = [layer for layer in _holes(case, family) if layer.good is False]
+            if holes:
+                yield case.finding("history", family.log, case.kept, holes)
 
 
 def _history(case: _Case, family: Family, families: Sequence[Family]) -> tuple[list[Layer], str]:
@@ -429,6 +397,10 @@ def _start(
         return Layer(
             OBSERVED, True, f"{said}; nothing older is missing: {latest.evidence} ({latest.when:%Y-%m-%d})", path
         ), ""
+    before = _predecessor(families, family, when)
+    if before is not None:
+        ended = f"{before.log} went before it, until {_newest(before):%Y-%m-%d}, and is judged for itself"
+        return Layer(OBSERVED, True, f"{said}; nothing older is missing: {ended}", path), ""
     since = case.question.settings.get("web_since")
     others = [other.oldest for other in families if other.is_access]
     first = min((one.begins.when for one in others if one and one.begins), default=when)
@@ -445,6 +417,17 @@ def _start(
             f"or for this log alone {of_site}"
         ),
     )
+
+
+def _predecessor(families: Sequence[Family], family: Family, when: dt.datetime) -> Family | None:
+    """A log that no server writes any more, and that ended when this one began: its lines moved on to this one."""
+    day = dt.timedelta(days=1)
+    left = [other for other in families if not other.configured and any(piece.begins for piece in other.pieces)]
+    return next((other for other in left if other is not family and abs(_newest(other) - when) < day), None)
+
+
+def _newest(family: Family) -> dt.datetime:
+    return max(piece.modified for piece in family.pieces)
 
 
 def _origins(case: _Case, family: Family) -> list[origin.Origin]:
@@ -527,23 +510,24 @@ def _has_lines_between(family: Family, last: dt.datetime, first: dt.datetime) ->
     return family.is_access and any(p.begins and last + day < p.begins.when < first - day for p in family.pieces)
 
 
-# -- destroyed after it ----------------------------------------------------------------------------------------------
+# -- destroyed after it -----------------------------------------------------------------------------------------------
 
 
-def _check_destroyed(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Each log, archive, stray and copy: nothing is past its time, and something will destroy what comes of age."""
+def _check_remains(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """No file, archive, stray or copy holds a line that is past its time."""
     case = _case(host, question, option)
     if case is None:
         return
     for family in case.families():
-        if not family.configured and not any(piece.begins for piece in family.pieces):
-            continue
-        observed = _over_age(case, family)
-        fate = _fate(case, family)
-        subject = family.log if family.configured else f"{family.log} (no server writes it)"
-        statistics = [Layer(OBSERVED, None, "how old what statistics hold is cannot be told", family.log)]
-        needed = [*fate.layers, *(statistics if STATISTICS in family.kinds and family.pieces else [])]
-        yield case.finding("destroyed", subject, case.destroyed, observed, fate.remedy or HARDEN, needed=needed)
+        layers = _over_age(case, family)
+        if STATISTICS in family.kinds and family.pieces:
+            layers.append(Layer(OBSERVED, None, "how old what statistics hold is cannot be told", family.log))
+        if layers:
+            yield case.finding("remains", _name(family), case.destroyed, [], HARDEN, needed=layers)
+
+
+def _name(family: Family) -> str:
+    return family.log if family.configured else f"{family.log} (no server writes it)"
 
 
 def _over_age(case: _Case, family: Family) -> list[Layer]:
@@ -562,52 +546,82 @@ def _over_age(case: _Case, family: Family) -> list[Layer]:
     return []
 
 
+def _check_destruction(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Something automatic destroys what comes of age: archives, and what no server writes any more; and it runs."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    needed: dict[tuple[str, str], Job] = {}
+    for family in case.families():
+        if not family.configured and not any(piece.begins for piece in family.pieces):
+            continue
+        fate = _fate(case, family)
+        needed.update({(job.name, job.source): job for job in fate.destroying})
+        yield case.finding("destruction", _name(family), case.destroyed, fate.layers, fate.remedy or HARDEN)
+    for _key, job in sorted(needed.items()):
+        layers = list(_job_layers(case, job, []))
+        yield case.finding("destruction", job.name, _RUNS, layers, f"mend {job.name} ({job.source}), or {HARDEN}")
+
+
+def _check_timer(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """What rotates the logs is started by itself, will be again, and did its work the last time."""
+    case = _case(host, question, option)
+    if case is None:
+        return
+    needed: dict[tuple[str, str], Job] = {}
+    rotated: dict[tuple[str, str], list[Rotation]] = {}
+    for family in case.families():
+        for job in _fate(case, family).rotating:
+            needed[job.name, job.source] = job
+        for rotation in retention.rotations(host, family) if family.configured else ():
+            rotated.setdefault((rotation.run.job.name, rotation.run.job.source), []).append(rotation)
+    for key, job in sorted(needed.items()):
+        layers = list(_job_layers(case, job, rotated.get(key, [])))
+        yield case.finding("timer", job.name, _RUNS, layers, f"mend {job.name} ({job.source}), or {HARDEN}")
+
+
 @dataclass
 class _Fate:
-    """What will become of a family's files. jobs: what it takes for that, to be judged by `automatic`."""
+    """What will become of a family's files. rotating, destroying: the jobs that it takes for that."""
 
     layers: list[Layer] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
+    rotating: list[Job] = field(default_factory=list)
+    destroying: list[Job] = field(default_factory=list)
     remedy: str = ""
 
 
 def _fate(case: _Case, family: Family) -> _Fate:
     fate = _Fate()
-    rotations = _rotations(case.host, family)
+    rotations = retention.rotations(case.host, family)
     rotated_days = _rotated(case, family, rotations, fate)
     paths = [p.path for p in family.archives if p.begins is not None]
-    paths += _future_archives(family, rotations) if family.configured else []
+    paths += retention.future_archives(rotations) if family.configured else []
     if family.configured and not rotations:
-        paths += [f"{family.log}.1"] if not _dated(family) else []
+        paths += [f"{family.log}.1"] if not retention.is_dated(family) else []
     if not family.configured:
         paths += [piece.path for piece in family.pieces if piece.path == family.log and piece.begins is not None]
-    means: dict[str, list[str]] = {}
+    left = []
     for path in paths:
-        words, job = _means(case, path, rotations, rotated_days)
-        means.setdefault(words, []).append(path)
-        if job is not None and job not in fate.jobs:
-            fate.jobs.append(job)
-    left = means.pop("", [])
+        means = _means(case, path, rotations, rotated_days)
+        if means is None:
+            left.append(path)
+            continue
+        jobs = fate.rotating if means.by_rotation else fate.destroying
+        jobs += [] if means.job in jobs else [means.job]
+        layer = Layer(CONFIGURED, True, means.words, means.source)
+        fate.layers += [] if layer in fate.layers else [layer]
     if left:
         _unreached(case, family, left, rotations, fate)
-    elif means:
-        fate.layers.append(Layer(CONFIGURED, True, "; ".join(sorted(means)), family.source))
     return fate
 
 
-def _dated(family: Family) -> bool:
-    """Whether the server itself begins a new file every now and then."""
-    written = _written_paths(family)[0]
-    return globbing.has_magic(family.log) and (logfile.date_in_name(written) is not None or "*" in family.log)
-
-
-def _rotated(case: _Case, family: Family, rotations: Sequence[_Rotation], fate: _Fate) -> float:
+def _rotated(case: _Case, family: Family, rotations: Sequence[Rotation], fate: _Fate) -> float:
     """The most days that one file of a log spans; a layer where that has no limit."""
-    if not family.configured or _dated(family):
+    if not family.configured or retention.is_dated(family):
         return 1.0
     sound = next((rotation for rotation in rotations if not rotation.hindrance), None)
     if sound is not None and not math.isinf(sound.every_days):
-        fate.jobs.append(sound.run.job)
+        fate.rotating.append(sound.run.job)
         return sound.every_days
     newest = max((p.modified for p in family.archives), default=None)
     if newest is not None and case.host.now - newest < dt.timedelta(days=2) and not rotations:
@@ -623,33 +637,44 @@ def _rotated(case: _Case, family: Family, rotations: Sequence[_Rotation], fate: 
     return math.inf
 
 
-def _means(case: _Case, path: str, rotations: Sequence[_Rotation], rotated_days: float) -> tuple[str, Job | None]:
-    """What destroys a file in time, in words and as the job that does; '' where nothing does. What runs comes first."""
+@dataclass(frozen=True)
+class _Means:
+    """What destroys a file in time. by_rotation: it is logrotate, in the course of rotating."""
+
+    words: str
+    source: str
+    job: Job
+    by_rotation: bool
+
+
+def _means(case: _Case, path: str, rotations: Sequence[Rotation], rotated_days: float) -> _Means | None:
+    """What destroys a file in time, what really runs before what does not; None where nothing does."""
     span = 1.0 if math.isinf(rotated_days) else rotated_days
-    found: list[tuple[str, Job]] = []
-    for cleaner in _all_cleaners(case.host):
+    found: list[_Means] = []
+    for cleaner in retention.all_cleaners(case.host):
         latest = cleaner.days + cleaner.job.every_days + span
         if cleaner.clear and cleaner.by != cleaning.ANY_TIME and latest <= case.gone_days and cleaner.reaches(path):
-            found.append((f"{cleaner.name} destroys it after {cleaner.days:.0f} days ({cleaner.source})", cleaner.job))
+            words = f"{cleaner} destroys after {cleaner.days:.0f} days"
+            found.append(_Means(words, cleaner.source, cleaner.job, by_rotation=False))
     for rotation in rotations:
-        if case.host.stat(rotation.log) is None:
-            continue  # where the log is gone, its archives are never looked at again
         rules, job = rotation.stanza.rules, rotation.run.job
         days = logrotate.destroyed_days(rules, job.every_days)
-        if days <= case.gone_days and not rotation.hindrance and logrotate.reaches(rules, rotation.log, path):
-            found.append(
-                (f"logrotate destroys it after {days:.0f} days ({rotation.stanza.source('maxage', 'rotate')})", job)
-            )
-    return min(found, key=lambda means: bool(means[1].faults or means[1].failed), default=("", None))
+        # where the log is gone, its archives are never looked at again
+        sound = case.host.stat(rotation.log) is not None and not rotation.hindrance
+        if sound and days <= case.gone_days and logrotate.reaches(rules, rotation.log, path):
+            source = rotation.stanza.source(*_deciding(rotation))
+            words = f"logrotate ({rotation.words}) destroys after at most {days:.0f} days"
+            found.append(_Means(words, source, job, by_rotation=True))
+    return min(found, key=lambda means: bool(means.job.faults or means.job.failed), default=None)
 
 
-def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequence[_Rotation], fate: _Fate) -> None:
+def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequence[Rotation], fate: _Fate) -> None:
     """A layer that says that nothing destroys these files, and why what seems to does not."""
     real = [path for path in left if any(piece.path == path for piece in family.pieces)]
     what = f"{len(real)} files" if len(real) > 1 else os.path.basename((real or list(left))[0])
     reasons = []
     source = family.source
-    for cleaner in _all_cleaners(case.host):
+    for cleaner in retention.all_cleaners(case.host):
         if any(map(cleaner.reaches, left)) and not cleaner.clear:
             reasons.append(f"what {cleaner.source} destroys cannot be told")
         elif any(map(cleaner.reaches, left)):
@@ -665,7 +690,9 @@ def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequ
         days = logrotate.destroyed_days(rotation.stanza.rules, rotation.run.job.every_days)
         reasons.append(f"logrotate ({rotation.words}): {why or f'after up to {days:.0f} days, or not these names'}")
         source = rotation.stanza.source("notifempty", "maxage", "rotate") if source == family.source else source
-    unclear = any(not cleaner.clear and any(map(cleaner.reaches, left)) for cleaner in _all_cleaners(case.host))
+    unclear = any(
+        not cleaner.clear and any(map(cleaner.reaches, left)) for cleaner in retention.all_cleaners(case.host)
+    )
     unknown = _unknown(case.host)
     said = f"nothing found that will destroy {what} in time"
     said += f" ({'; '.join(reasons[:_NAMED])})" if reasons else ""
@@ -681,29 +708,7 @@ def _unknown(host: Host) -> str:
     return f"; what {names}{more} does is not known" if unknown else ""
 
 
-# -- by something that really runs -----------------------------------------------------------------------------------
-
-
-def _check_automatic(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """What rotates and destroys is started by itself, will be again, and did its work the last time."""
-    case = _case(host, question, option)
-    if case is None:
-        return
-    needed: dict[tuple[str, str], Job] = {}
-    logs: dict[tuple[str, str], list[_Rotation]] = {}
-    for family in case.families():
-        for job in _fate(case, family).jobs:
-            needed[job.name, job.source] = job
-        for rotation in _rotations(host, family) if family.configured else ():
-            logs.setdefault((rotation.run.job.name, rotation.run.job.source), []).append(rotation)
-    for key, job in sorted(needed.items()):
-        yield case.finding(
-            "automatic", job.name, "it runs by itself, and did its work the last time",
-            list(_job_layers(case, job, logs.get(key, []))), f"mend {job.name} ({job.source}), or {HARDEN}",
-        )  # fmt: skip
-
-
-def _job_layers(case: _Case, job: Job, rotations: Sequence[_Rotation]) -> Iterator[Layer]:
+def _job_layers(case: _Case, job: Job, rotations: Sequence[Rotation]) -> Iterator[Layer]:
     for fault in job.faults:
         yield Layer(RUNNING if job.unit else CONFIGURED, False, fault, job.source)
     if not job.faults:
@@ -723,7 +728,7 @@ def _job_layers(case: _Case, job: Job, rotations: Sequence[_Rotation]) -> Iterat
         yield Layer(OBSERVED, True, f"{job.result}, but the logs were rotated in time", job.source)
 
 
-def _not_rotated(case: _Case, rotations: Sequence[_Rotation]) -> str:
+def _not_rotated(case: _Case, rotations: Sequence[Rotation]) -> str:
     """Logs that should have been rotated and were not, by logrotate's own record; '' where there is none."""
     late = []
     for rotation in rotations:
@@ -767,14 +772,14 @@ def _check_journal(host: Host, question: Question, option: str) -> Iterator[Find
         return
     source = local[0][1].directive.source
     if any(process.name in ("rsyslogd", "syslog-ng") for process in host.processes()):
-        yield case.error("journal", "syslog", "the syslog daemon writes these lines to files that are not judged", source,
-                         "let the web server write files of its own")  # fmt: skip
+        what = "the syslog daemon writes these lines to files that are not judged"
+        yield case.error("journal", "syslog", what, source, "let the web server write files of its own")
     keeping, destroying = _journal(case, source)
     yield case.finding(
         "journal", "the journal: kept", case.kept, [], "let the web server write files of its own", needed=keeping
     )
-    yield case.finding("journal", "the journal: destroyed", case.destroyed, [],
-                       f"set MaxRetentionSec={math.ceil(case.period.max_days)}d and MaxFileSec=1d in journald.conf", needed=destroying)  # fmt: skip
+    limits = f"set MaxRetentionSec={math.ceil(case.period.max_days)}d and MaxFileSec=1d in journald.conf"
+    yield case.finding("journal", "the journal: destroyed", case.destroyed, [], limits, needed=destroying)
 
 
 def _is_local(path: str) -> bool:
@@ -812,9 +817,12 @@ def _journal(case: _Case, source: str) -> tuple[list[Layer], list[Layer]]:
 
 CHECKS = (
     Check("subjects", ("web",), _check_subjects),
-    Check("kept", ("web",), _check_kept),
-    Check("destroyed", ("web",), _check_destroyed),
-    Check("automatic", ("web",), _check_automatic),
+    Check("rotation", ("web",), _check_rotation),
+    Check("deleters", ("web",), _check_deleters),
+    Check("history", ("web",), _check_history),
+    Check("remains", ("web",), _check_remains),
+    Check("destruction", ("web",), _check_destruction),
+    Check("timer", ("web",), _check_timer),
     Check("journal", ("web",), _check_journal),
     Check("later", ("mail", "panel"), _check_later),
 )
@@ -823,8 +831,8 @@ MEASURE = Measure(
     name="log_retention",
     title={"nl": "Bewaartermijn van logbestanden", "en": "How long logs are kept"},
     why={
-        "nl": "Een log met adressen van bezoekers zegt wie wat bekeek. Wie belooft hem een tijd te bewaren, kan daarmee "
-        "een datalek uitzoeken; wie belooft hem daarna te vernietigen, mag hem niet laten liggen.",
+        "nl": "Een log met adressen van bezoekers zegt wie wat bekeek. Wie belooft hem een tijd te bewaren, kan "
+        "daarmee een datalek uitzoeken; wie belooft hem daarna te vernietigen, mag hem niet laten liggen.",
         "en": "A log with visitors' addresses tells who looked at what. Promised to be kept for a time, it is there to "
         "investigate a data breach; promised to be destroyed after that, it must not be left lying about.",
     },

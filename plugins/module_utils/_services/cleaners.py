@@ -23,7 +23,8 @@ from . import jobs as running
 from .jobs import Job
 
 DESTROYER_CONFIG = "/etc/privacy-hosting/log-retention.json"
-DESTROYER_TIMER = "privacy-hosting-log-retention.timer"
+DESTROYER = "privacy-hosting-log-retention"
+DESTROYER_TIMER = f"{DESTROYER}.timer"
 
 LINES, MTIME, ANY_TIME = "its newest line", "the file's mtime", "the latest of mtime, ctime and atime"
 
@@ -36,6 +37,7 @@ class Cleaner:
     for all; spared: patterns of paths that it passes over.
     days: the age from which a file goes at its next run; by: what the age is counted from (LINES, MTIME, ANY_TIME).
     clear: that is all there is to it; else it may destroy less, or other files, than it seems to.
+    words: what it does, as it is written.
     """
 
     name: str
@@ -48,6 +50,10 @@ class Cleaner:
     names: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
     clear: bool = True
+    words: str = ""
+
+    def __str__(self) -> str:
+        return self.words or self.name
 
     def reaches(self, path: str) -> bool:
         """Whether a file is one of those that it destroys in time."""
@@ -145,8 +151,12 @@ def _destroyer(host: Host) -> Iterator[Cleaner]:
     except (ValueError, KeyError, TypeError) as error:
         raise Unseen(f"{DESTROYER_CONFIG} cannot be understood: {error}") from None
     missing = Job(DESTROYER_TIMER, "", 1.0, DESTROYER_CONFIG, (f"{DESTROYER_TIMER} is not there",))
+    if job is not None and not job.faults and DESTROYER not in job.text:
+        told = " ".join(job.text.split()) or "nothing"
+        job = replace(job, faults=(f"{job.unit} runs {told}, not {DESTROYER}",), source=job.command or job.source)
     days = (host.now - period.before(host.now)).total_seconds() / 86400
-    yield Cleaner("the destroyer of role log_retention", paths, days, LINES, job or missing, DESTROYER_CONFIG)
+    words = f"{DESTROYER}, {period}"
+    yield Cleaner(DESTROYER, paths, days, LINES, job or missing, DESTROYER_CONFIG, words=words)
 
 
 # -- systemd-tmpfiles -------------------------------------------------------------------------------------------------
@@ -171,7 +181,16 @@ def _tmpfiles(host: Host) -> Iterator[Cleaner]:
             by, days = tmpfiles_age(age)
             if days is not None:
                 others = tuple(o for k, o, _a, _s in lines if k in _AGED and o != path and _below(o, path))
-                yield Cleaner("systemd-tmpfiles", (path,), days, by, job, source, spared=(*spared, *others))
+                yield Cleaner(
+                    "systemd-tmpfiles",
+                    (path,),
+                    days,
+                    by,
+                    job,
+                    source,
+                    spared=(*spared, *others),
+                    words=f"systemd-tmpfiles, {age}",
+                )
 
 
 def _tmpfiles_lines(host: Host) -> Iterator[tuple[str, str, str, str]]:
@@ -234,19 +253,29 @@ def of_script(text: str, job: Job, source: str) -> Iterator[Cleaner]:
     for command, piped in _pipelines(text):
         name = os.path.basename(command[0])
         if name == "find":
-            yield from _find(command, piped, job, source, clear=not conditional)
+            yield from _find(command, piped, job, _at(source, text, "find", ""), clear=not conditional)
         elif name in ("rm", "unlink", "shred", "truncate"):
             paths = tuple(word for word in command[1:] if word.startswith("/"))
             if paths:
-                yield Cleaner(name, paths, 0.0, MTIME, job, source, clear=not conditional and name != "truncate")
+                yield Cleaner(name, paths, 0.0, MTIME, job, _at(source, text, name, paths[0]), clear=not conditional)
         elif name in ("tmpreaper", "tmpwatch", "savelog", "tidy"):
             paths = tuple(word for word in command[1:] if word.startswith("/"))
-            yield Cleaner(name, paths, 0.0, ANY_TIME, job, source, clear=False)
+            yield Cleaner(name, paths, 0.0, ANY_TIME, job, _at(source, text, name, ""), clear=False)
 
 
 # brackets and semicolons that are words of find, not of the shell
 _SIGNS = {"\x01": "(", "\x02": ")", "\x03": ";"}
 _QUOTED_SIGNS = [(form.format(sign), mark) for mark, sign in _SIGNS.items() for form in ("\\{}", "'{}'", '"{}"')]
+
+
+def _at(source: str, text: str, command: str, path: str) -> str:
+    """A source with the line of a script that a command stands on."""
+    if re.search(r":\d+$", source):
+        return source
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.search(rf"\b{command}\b", line) and path in line and not line.lstrip().startswith("#"):
+            return f"{source}:{number}"
+    return source
 
 
 def _commands(text: str) -> Iterator[list[str]]:
@@ -302,11 +331,11 @@ def _without_variables(text: str) -> str:
 
 
 # words of find that narrow nothing that matters, and how many words follow them
-_FIND_PLAIN = {"-type": 1, "-xdev": 0, "-mount": 0, "-maxdepth": 1, "-mindepth": 1, "-daystart": 0, "-print": 0, "-print0": 0,
-               "-depth": 0, "-noleaf": 0, "-ignore_readdir_race": 0, "-a": 0, "-and": 0, "-ls": 0}  # fmt: skip
+_FIND_PLAIN = {"-type": 1, "-xdev": 0, "-mount": 0, "-maxdepth": 1, "-mindepth": 1, "-daystart": 0, "-print": 0,
+               "-print0": 0, "-depth": 0, "-noleaf": 0, "-a": 0, "-and": 0, "-ls": 0}  # fmt: skip
 _FIND_NAMES = frozenset(["-name", "-iname"])
-_FIND_AGES = {"-mtime": (1.0, MTIME), "-mmin": (1 / 1440, MTIME), "-ctime": (1.0, ANY_TIME), "-cmin": (1 / 1440, ANY_TIME),
-              "-atime": (1.0, ANY_TIME), "-amin": (1 / 1440, ANY_TIME)}  # fmt: skip
+_FIND_AGES = {"-mtime": (1.0, MTIME), "-mmin": (1 / 1440, MTIME), "-ctime": (1.0, ANY_TIME),
+              "-cmin": (1 / 1440, ANY_TIME), "-atime": (1.0, ANY_TIME), "-amin": (1 / 1440, ANY_TIME)}  # fmt: skip
 
 
 @dataclass
@@ -320,6 +349,7 @@ class _Found:
     deletes: bool = False
     clear: bool = True
     brackets: int = 0
+    age: str = ""
 
 
 def _find(words: list[str], piped: list[str], job: Job, source: str, clear: bool) -> Iterator[Cleaner]:
@@ -337,16 +367,23 @@ def _find(words: list[str], piped: list[str], job: Job, source: str, clear: bool
     if not found.deletes or not roots:
         return
     known = all(root.startswith("/") and "$" not in root and "`" not in root for root in roots)
+    words_of = " ".join(filter(None, ("find", found.age)))
+    clear = found.clear and known
     yield Cleaner(
-        "find", roots, found.days, found.by, job, source, found.deep, found.names, clear=found.clear and known
+        "find", roots, found.days, found.by, job, source, found.deep, found.names, clear=clear, words=words_of
     )
 
 
 def _find_word(rest: list[str], found: _Found) -> int:
     """Take one test or action of a find expression; how many words it was."""
     word, value = rest[0], rest[1] if len(rest) > 1 else ""
+    if word in ("-exec", "-execdir"):
+        end = next((place for place, item in enumerate(rest) if item in (";", "+")), len(rest) - 1)
+        found.deletes = found.deletes or os.path.basename(value) in ("rm", "unlink", "shred")
+        return end + 1
     if word in _FIND_AGES:
         unit, found.by = _FIND_AGES[word]
+        found.age = f"{word} {value}"
         match = re.fullmatch(r"\+(\d+)", value)
         if match:
             # find drops the fraction of an age, so +13 is true from 14 whole units on
@@ -357,16 +394,17 @@ def _find_word(rest: list[str], found: _Found) -> int:
     if word in _FIND_NAMES:
         found.names = (*found.names, value)
         return 2
+    _find_plain(word, value, found)
+    return 1 + _FIND_PLAIN.get(word, 0)
+
+
+def _find_plain(word: str, value: str, found: _Found) -> None:
+    """Take a word of a find expression that is neither an age, a name nor a command."""
     if word == "-delete":
         found.deletes = True
-        return 1
-    if word in ("-exec", "-execdir"):
-        end = next((place for place, item in enumerate(rest) if item in (";", "+")), len(rest) - 1)
-        found.deletes = found.deletes or os.path.basename(value) in ("rm", "unlink", "shred")
-        return end + 1
-    if word == "-maxdepth":
+    elif word == "-maxdepth":
         found.deep = value not in ("0", "1")
-    if word in ("-o", "-or"):
+    elif word in ("-o", "-or"):
         # '-name a -o -name b' in brackets is a list of names; anything else binds otherwise than it looks
         found.clear = found.clear and found.brackets > 0 and value in _FIND_NAMES
     elif word in ("(", ")"):
@@ -375,4 +413,3 @@ def _find_word(rest: list[str], found: _Found) -> int:
         found.clear = False
     if word == "-type" and value != "f":
         found.clear = False
-    return 1 + _FIND_PLAIN.get(word, 0)

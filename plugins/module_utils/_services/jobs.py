@@ -28,8 +28,10 @@ _TIMER_FIELDS = (
 )
 _SERVICE_FIELDS = (
     "Id,LoadState,ActiveState,Result,ExecMainStatus,ExecMainExitTimestamp,ExecStart,FragmentPath,ConditionResult,"
-    "ConditionTimestamp,NeedDaemonReload"
+    "ConditionTimestamp,DropInPaths"
 )
+_NEXT = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")
+_BUSY = ("active", "activating")  # while a service runs, its timer has no next run yet
 _CRON_DIRECTORIES = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 31.0, "yearly": 366.0}
 _CRON_WORDS = {
     "@hourly": 1 / 24,
@@ -51,6 +53,7 @@ class Job:
     every_days: the longest time between two runs as configured. text: shell text of what it runs.
     faults: why it does not really run, configured or seen; good only if there is none.
     result: what is known of its last run, in words; failed: the last run ended badly.
+    unit: the service, of a timer; command: where what it runs stands, 'file:line'.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Job:
     failed: bool = False
     last: dt.datetime | None = None
     unit: str = ""
+    command: str = ""
 
 
 def jobs(host: Host) -> list[Job]:
@@ -117,7 +121,18 @@ def _timer_job(host: Host, timer: dict[str, str], service: dict[str, str]) -> Jo
         failed=failed,
         last=_when(timer.get("LastTriggerUSec", "")),
         unit=service["Id"],
+        command=_exec_source(host, service),
     )
+
+
+def _exec_source(host: Host, service: dict[str, str]) -> str:
+    """Where the command of a service stands: the last file of the unit and its drop-ins that gives one."""
+    found = ""
+    for path in [service.get("FragmentPath", ""), *service.get("DropInPaths", "").split()]:
+        if path.startswith("/") and host.stat(path) is not None:
+            for number, line in enumerate(host.read(path).splitlines(), 1):
+                found = f"{path}:{number}" if re.match(r"\s*ExecStart\s*=\s*\S", line) else found
+    return found
 
 
 def _commands(value: str) -> Iterator[str]:
@@ -133,9 +148,8 @@ def _timer_faults(host: Host, timer: dict[str, str], service: dict[str, str], ev
         return
     if timer["ActiveState"] != "active":
         yield f"{name} is not started ({timer['ActiveState']})"
-    elif not _ahead(timer.get("NextElapseUSecRealtime", "")) and not _ahead(timer.get("NextElapseUSecMonotonic", "")):
-        if service.get("ActiveState") not in ("active", "activating"):
-            yield f"{name} has no next run"
+    elif not any(_ahead(timer.get(key, "")) for key in _NEXT) and service.get("ActiveState") not in _BUSY:
+        yield f"{name} has no next run"
     if timer["UnitFileState"] in ("disabled", "masked", "masked-runtime", "enabled-runtime", "bad"):
         yield f"{name} is {timer['UnitFileState']}, so it will not run after the next start of the host"
     if service.get("LoadState") != "loaded":
@@ -339,7 +353,7 @@ def _script_text(host: Host, path: str) -> str:
 
 def scripts_of(host: Host, job: Job) -> list[tuple[str, str]]:
     """What a job runs, with where it stands: its own text, and that of shell scripts that it calls by their path."""
-    found = [(job.text, job.source)]
+    found = [(job.text, job.command or job.source)]
     for line in job.text.splitlines():
         try:
             words = shlex.split(line, comments=True)

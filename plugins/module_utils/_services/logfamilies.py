@@ -30,14 +30,17 @@ _LOG_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:web|www|vhosts?|sites?|logs?|logfil
 # what is taken for a web log in a directory: all but what plainly is none; what shows requests or visitors; only names
 # of configured logs
 _ALL, _VISITS, _NAMED = "all", "visits", "named"
-_SHARED = frozenset(  # noqa: S108
-    ["/", "/var", "/var/log", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev", "/etc", "/usr", "/opt"]
+_SHARED = frozenset(
+    ["/", "/var", "/var/log", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev", "/etc", "/usr", "/opt"]  # noqa: S108
 )
 _DEPTH = 5  # how far below a directory of logs files are looked for (2026/11/20/site/…)
 _BOUNDS = logfile.Bounds(seconds=2.0, bytes=64 << 20)
 _SNIFF_BYTES = 64 << 10
 
-_VISIT = re.compile(rb"\[?client:? |\b(?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|PROPFIND|CONNECT|TRACE) \S+")
+_VISIT = re.compile(
+    rb"[\"\t |](?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|PROPFIND|CONNECT|TRACE) [/*h]\S* HTTP/\d"
+    rb"|[,\[] ?client:? [0-9a-f.:]{7,}"
+)
 _ADDRESS = re.compile(
     rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:]{1,10}(?![\w:])",
     re.IGNORECASE,
@@ -109,7 +112,7 @@ def _begin(piece: Piece) -> dt.datetime:
 
 
 def families(host: Host, logs: Sequence[LogFile], more: Sequence[str] = ()) -> list[Family]:
-    """All families of web logs, configured ones first. more: patterns of further places. Raises Unseen: too many files."""
+    """All families of web logs, configured ones first. more: patterns of further places. Raises Unseen: too many."""
     return host.once(("families", tuple(more)), lambda: _Search(host, logs, more).families())
 
 
@@ -170,7 +173,27 @@ class _Search:
             if taken != _NAMED:
                 for beside in self._beside(path):
                     found.setdefault(beside, _VISITS)
+        for path in self._rotated_directories():
+            found.setdefault(path, _VISITS)
         return found
+
+    def _rotated_directories(self) -> list[str]:
+        """Directories that logrotate's rules name: those of a removed site often stay behind."""
+        patterns = {
+            os.path.dirname(pattern)
+            for configuration in self._logrotate()
+            for stanza in configuration.stanzas
+            for pattern in stanza.patterns
+            if pattern.startswith("/")
+        }
+        found = {path for pattern in patterns for path in self.host.glob(pattern)}
+        return sorted(path for path in found if path not in _SHARED and self._is_directory(path))
+
+    def _logrotate(self) -> list[logrotate.Configuration]:
+        try:
+            return [logrotate.configuration(self.host, *run.paths) for run in cleaners.logrotate_runs(self.host)]
+        except Unseen:
+            return []  # the checks that need it say so themselves
 
     def _beside(self, path: str) -> list[str]:
         """The directories that other sites have in the same place: /srv/www/*/logs for /srv/www/shop/logs."""
@@ -183,16 +206,12 @@ class _Search:
     def _olddirs(self) -> dict[str, str]:
         """Directory of archives -> directory of the logs, where logrotate's olddir says so."""
         found: dict[str, str] = {}
-        try:
-            for run in cleaners.logrotate_runs(self.host):
-                configuration = logrotate.configuration(self.host, *run.paths)
-                for log in self.logs:
-                    stanza = configuration.stanza_of(log.path)
-                    if stanza is not None and stanza.rules.olddir:
-                        directory = os.path.normpath(logrotate.archive_directory(stanza.rules, log.path))
-                        found[directory] = os.path.dirname(log.path)
-        except Unseen:
-            return found
+        for configuration in self._logrotate():
+            for log in self.logs:
+                stanza = configuration.stanza_of(log.path)
+                if stanza is not None and stanza.rules.olddir:
+                    directory = os.path.normpath(logrotate.archive_directory(stanza.rules, log.path))
+                    found[directory] = os.path.dirname(log.path)
         return found
 
     # -- what is there

@@ -583,7 +583,7 @@ class _File:
 # -- what the rules do ------------------------------------------------------------------------------------------------
 
 # days between two rotations, at least and at most
-_INTERVALS = {
+INTERVALS = {
     "hourly": (1 / 24, 1 / 24),
     "daily": (1.0, 1.0),
     "weekly": (7.0, 7.0),
@@ -595,7 +595,7 @@ _INTERVALS = {
 
 def interval(rules: Rules, run_days: float) -> tuple[float, float]:
     """The fewest and the most days between two rotations of a log that is there, when logrotate runs every run_days."""
-    fewest, most = _INTERVALS[rules.criterion]
+    fewest, most = INTERVALS[rules.criterion]
     if rules.maxsize or rules.criterion == "size":
         fewest = 0.0
     if rules.minsize or rules.minage or not rules.ifempty:

@@ -7,7 +7,9 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 
 LAB_PACKAGES := python3-venv $(shell sed '/^#/d' lab/packages.txt)
-TEST_PACKAGES := $(LAB_PACKAGES) chromium fonts-liberation git lynis
+CHECK_PACKAGES := git procps python3-venv zstd
+TEST_PACKAGES := $(CHECK_PACKAGES) $(LAB_PACKAGES) chromium fonts-liberation
+BENCH_PACKAGES := $(CHECK_PACKAGES) $(LAB_PACKAGES) lynis
 
 .PHONY: help demo test check venv generate mutate bench clean root
 .DEFAULT_GOAL := help
@@ -26,6 +28,7 @@ test: root  ## do all that CI does (root)
 	@.venv/bin/python tests/run.py all
 
 check:  ## do the part of the tests that needs no hosts
+	@tools/debian-packages "the checks" $(CHECK_PACKAGES)
 	@tools/venv dev
 	@.venv/bin/python tests/run.py check
 
@@ -42,7 +45,7 @@ mutate: root  ## stub every check to "pass" and see the tests fail (root)
 	@.venv/bin/python tests/mutate.py
 
 bench: root  ## measure the audit and the report, into reports/bench.json (root)
-	@tools/debian-packages "the tests" $(TEST_PACKAGES)
+	@tools/debian-packages "the measurements" $(BENCH_PACKAGES)
 	@tools/venv dev
 	@.venv/bin/python tests/bench/bench.py
 

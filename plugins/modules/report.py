@@ -92,13 +92,4 @@ counts:
   description: How many promises have each verdict over all hosts.
   returned: success or failure by O(fail_on)
   type: dict
-verdicts:
-  description: The verdict over all hosts of each promise.
-  returned: success or failure by O(fail_on)
-  type: dict
-failures:
-  description: The promises on hosts for which the run failed, and the word of O(fail_on) that each fell under.
-  returned: success or failure by O(fail_on)
-  type: list
-  elements: dict
 """

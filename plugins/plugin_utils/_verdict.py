@@ -136,6 +136,7 @@ def promise_row(
             planned=grounds["planned"]["state"] if "planned" in grounds else None,
         ),
         "findings": [*findings, *unset],
+        **({"chosen": dict(promise.chosen)} if promise.chosen else {}),
         **grounds,
     }
 

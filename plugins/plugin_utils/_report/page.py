@@ -18,6 +18,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import takewhile
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from markupsafe import escape
 
 from .._verdict import BROKEN, IN_FORCE, LAPSED, UNPROVEN, VERDICTS, WAIVED
 from .fleet import coverage, notices
-from .record import AUDITED, GROUNDS, REACH, applies, reached
+from .record import AUDITED, GROUNDS, REACH, RUN, applies, reached
 from .wording import Wording
 
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ CELL_CHARACTERS = 400
 STEPS = 5  # different remedies for one promise
 MATRIX_BYTES = 110_000  # of the fleet's matrix
 LIST_BYTES = 60_000  # of the hosts that the matrix had no room for
-COLUMNS = 8  # promises side by side
+COLUMNS = 8  # promises side by side, at most
 NAMES = 6  # hosts named in one sentence
 LINES = 40  # of what changed, and of what lapses
 
@@ -141,7 +142,7 @@ def _headline(found: Mapping[str, Any], kind: str, words: Wording) -> str:
     if verdicts[BROKEN]:
         return words(f"headline.{kind}.broken", n=verdicts[BROKEN], total=total)
     if still_open := verdicts[UNPROVEN] + verdicts[LAPSED]:
-        return words("headline.open", n=still_open, total=total)
+        return words("headline.open" if found["checked"] else "headline.unchecked", n=still_open, total=total)
     if verdicts[WAIVED]:
         return words("headline.waived", n=verdicts[WAIVED])
     return words("headline.kept" if verdicts["kept"] else "headline.unmeasured")
@@ -218,6 +219,7 @@ def _promise_view(
 def _promise_head(entry: Mapping[str, Any], words: Wording) -> View:
     """What both pages tell of a promise."""
     where = entry["where"] or {}
+    articles = [str(article) for article in entry["gdpr"] or []]
     known = ("section", "paragraph", "sentence")
     places = [words(f"where.{key}", value=where[key]) for key in known if where.get(key) is not None]
     places += [words("where.other", name=key, value=value) for key, value in where.items() if key not in known]
@@ -227,7 +229,9 @@ def _promise_head(entry: Mapping[str, Any], words: Wording) -> View:
         "says": entry["says"],
         "verdict": entry["verdict"],
         "word": words(f"verdict.{entry['verdict']}"),
-        "where": ", ".join([*places, *(words("gdpr", value=article) for article in entry["gdpr"] or [])]),
+        "where": ", ".join(
+            [*places, *([words("gdpr", n=len(articles), value=", ".join(articles))] if articles else [])]
+        ),
     }
 
 
@@ -255,7 +259,7 @@ def _sentence(entry: Mapping[str, Any], words: Wording) -> str:
 def _unproven_sentence(entry: Mapping[str, Any], unknown: int, judged: int, words: Wording) -> str:
     """Why it is not shown that a promise is kept."""
     if any(finding["check"] in (REACH, AUDITED) for finding in entry["findings"]):
-        return words("headline.unreached")
+        return words("says.unproven.away")
     if unknown:
         return words("says.unproven.error", n=unknown, total=judged)
     if entry.get("planned"):
@@ -282,6 +286,8 @@ def _grounds(entry: Mapping[str, Any], words: Wording) -> list[View]:
             if ground.get("evidence"):
                 lines.append(words("ground.evidence", **values))
             found.append({"text": " ".join(lines), "lapsed": ground["state"] != IN_FORCE})
+    for option, reason in (entry.get("chosen") or {}).items():
+        found.append({"text": words("ground.chosen", option=option, reason=reason), "lapsed": False})
     return found
 
 
@@ -325,7 +331,7 @@ def _steps(entry: Mapping[str, Any], host: str, file: str, words: Wording, budge
     turning = [finding for finding in entry["findings"] if finding["status"] not in ("pass", "not_applicable")]
     remedies = list(dict.fromkeys(cut(finding["remedy"]) for finding in turning if finding["remedy"]))
     shown = budget.take_texts(remedies[:STEPS])
-    away = any(finding["check"] in (REACH, AUDITED) for finding in turning)
+    away = any(finding["check"] in (REACH, RUN, AUDITED) for finding in turning)
     failing = sorted({finding["measure"] for finding in turning if finding["status"] == "fail" and finding["measure"]})
     own = [words("todo.attest")] if (entry.get("attested") or {}).get("state") == LAPSED else []
     own += [words("todo.planned")] if entry.get("planned") else []
@@ -472,7 +478,8 @@ def _change_view(change: Mapping[str, Any], fleet: Mapping[str, Any], said: Mapp
 def _matrix(hosts: Sequence[Mapping[str, Any]], promises: Sequence[View], words: Wording) -> tuple[list[View], View]:
     """Tables of hosts by promises, COLUMNS wide, the worst hosts first; and the hosts for which there is no room."""
     ordered = sorted(hosts, key=lambda host: VERDICTS.index(host["verdict"]) if host["verdict"] else len(VERDICTS))
-    columns = [promises[start : start + COLUMNS] for start in range(0, len(promises), COLUMNS)]
+    width = ceil(len(promises) / ceil(len(promises) / COLUMNS))
+    columns = [promises[start : start + width] for start in range(0, len(promises), width)]
     row_size = sum(100 + 42 * len(part) for part in columns)
     size, fitting = 0, 0
     for host in ordered:

@@ -26,7 +26,8 @@ _FINDING = {"measure", "check", "option", "subject", "status", "proof", "expecte
 GROUNDS = ("waiver", "attested", "planned")  # what a promise may stand on beside findings
 
 REACH = "reach"  # the check whose finding stands for a host that was out of reach
-AUDITED = "audited"  # and for one that was not audited
+RUN = "run"  # for one that was reached, but on which the audit could not be run
+AUDITED = "audited"  # and for one that gave no record
 
 
 def fault(record: Any) -> str:

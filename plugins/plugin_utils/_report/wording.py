@@ -151,6 +151,10 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         ),
         "nl": "Er is geen schending gevonden; van {n} van de {total} toezeggingen is de naleving niet aangetoond.",
     },
+    "headline.unchecked": {
+        "en": "No promise could be checked; for {n} of {total} it is not shown that they are kept.",
+        "nl": "Er kon geen toezegging worden getoetst; van {n} van de {total} is de naleving niet aangetoond.",
+    },
     "headline.waived": {
         "en": (
             "Apart from {n} waived promise, all that was checked is kept.",
@@ -174,7 +178,10 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     "where.paragraph": {"en": "paragraph {value}", "nl": "alinea {value}"},
     "where.sentence": {"en": "sentence {value}", "nl": "zin {value}"},
     "where.other": {"en": "{name} {value}", "nl": "{name} {value}"},
-    "gdpr": {"en": "GDPR article {value}", "nl": "AVG artikel {value}"},
+    "gdpr": {
+        "en": ("GDPR article {value}", "GDPR articles {value}"),
+        "nl": ("AVG artikel {value}", "AVG artikelen {value}"),
+    },
     "says.broken": {
         "en": "At odds with this promise: {n} of {total} points examined.",
         "nl": "In strijd met deze toezegging: {n} van de {total} onderzochte punten.",
@@ -182,6 +189,10 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     "says.also_unknown": {
         "en": "A further {n} could not be established.",
         "nl": ("Nog {n} punt kon niet worden vastgesteld.", "Nog {n} punten konden niet worden vastgesteld."),
+    },
+    "says.unproven.away": {
+        "en": "The server could not be examined, so it is not shown that this promise is kept.",
+        "nl": "De server kon niet worden onderzocht. Naleving is daarmee niet aangetoond.",
     },
     "says.unproven.error": {
         "en": "{n} of {total} points could not be established, so it is not shown that this promise is kept.",
@@ -251,6 +262,10 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     "ground.waiver.told": {"en": "Reason: {reason}", "nl": "Reden: {reason}"},
     "ground.attested.told": {"en": "Declared by {by} on {since}.", "nl": "Verklaard door {by} op {since}."},
     "ground.evidence": {"en": "Evidence: {evidence}", "nl": "Bewijs: {evidence}"},
+    "ground.chosen": {
+        "en": "The statement leaves {option} open; the provider has chosen it, for this reason: {reason}",
+        "nl": "De verklaring laat {option} open; de aanbieder heeft die gekozen, om deze reden: {reason}",
+    },
     "ground.planned.in_force": {
         "en": "A measure is to be there on {day}: {reason}",
         "nl": "Een maatregel moet er zijn op {day}: {reason}",

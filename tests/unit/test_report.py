@@ -391,7 +391,9 @@ def test_a_host_without_a_record_is_a_row_with_its_promises_unproven(tmp_path):
     told = Outline((tmp_path / "web2.html").read_text(encoding="utf-8"))
     assert told.texts("p", "headline") == ["This server could not be examined. Nothing is known of it."]
     assert "it was not audited in this run" in article(told, "no-query")
-    assert "2 servers, 1 not examined" in fleet_page(fleet).texts("dd")
+    told = fleet_page(fleet)
+    assert "2 servers, 1 not examined" in told.texts("dd")
+    assert any("checked on every server it is about: 2 of 8" in text for text in told.texts("dd"))
 
 
 def test_another_hosts_waiver_does_not_cover_a_host_that_was_not_audited(tmp_path):
@@ -490,7 +492,7 @@ def test_changes_are_told_against_the_newest_run_beside_it(tmp_path):
     ]
     text = fleet_page(fleet).texts("section", "changes")[0]
     assert "Changed since the run of 2 November 2026, 00:00 UTC" in text
-    assert "web1: broken became kept." in text
+    assert "web1: broken → kept." in text
     assert "web2: new: broken." in text
 
 

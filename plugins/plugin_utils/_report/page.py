@@ -110,7 +110,7 @@ def _host_view(record: Mapping[str, Any], file: str, about: About, words: Wordin
         "partial": words("partial.host") if record["partial"] else "",
         "headline": _headline(found, "host", words) if reached(record) else words("headline.unreached"),
         "mood": _mood(found) if reached(record) else UNPROVEN,
-        "coverage": _coverage_line(found, words),
+        "coverage": _coverage_line(found, "host", words),
         "counts": _counts(found, words),
         "notices": [_notice_view(notice, said, words) for notice in notices(record)],
         "bad": [promise for promise in promises if promise["verdict"] in OPEN],
@@ -142,16 +142,18 @@ def _headline(found: Mapping[str, Any], kind: str, words: Wording) -> str:
     if verdicts[BROKEN]:
         return words(f"headline.{kind}.broken", n=verdicts[BROKEN], total=total)
     if still_open := verdicts[UNPROVEN] + verdicts[LAPSED]:
-        return words("headline.open" if found["checked"] else "headline.unchecked", n=still_open, total=total)
+        return words(
+            "headline.open" if found["checked"] or kind == "fleet" else "headline.unchecked", n=still_open, total=total
+        )
     if verdicts[WAIVED]:
         return words("headline.waived", n=verdicts[WAIVED])
     return words("headline.kept" if verdicts["kept"] else "headline.unmeasured")
 
 
-def _coverage_line(found: Mapping[str, Any], words: Wording) -> str:
-    """How much was checked, and what the rest stands on."""
+def _coverage_line(found: Mapping[str, Any], kind: str, words: Wording) -> str:
+    """How much was checked, and what the rest stands on. kind: host or fleet."""
     verdicts = found["verdicts"]
-    parts = [words("coverage.checked", n=found["checked"], total=found["total"])]
+    parts = [words(f"coverage.{kind}.checked", n=found["checked"], total=found["total"])]
     if verdicts["attested"]:
         parts.append(words("coverage.attested", n=verdicts["attested"]))
     if verdicts[WAIVED]:
@@ -399,7 +401,7 @@ def _fleet_view(fleet: Mapping[str, Any], words: Wording) -> View:
         "partial": _partial_line(covered, fleet, words),
         "headline": _headline(fleet["coverage"], "fleet", words),
         "mood": _mood(fleet["coverage"]),
-        "coverage": _coverage_line(fleet["coverage"], words),
+        "coverage": _coverage_line(fleet["coverage"], "fleet", words),
         "counts": _counts(fleet["coverage"], words),
         "notices": [_notice_view(notice, said, words) for notice in fleet["notices"][:LINES]],
         "notices_more": _more(len(fleet["notices"]) - LINES, words),

@@ -107,7 +107,11 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "en": "{n} not examined",
         "nl": "{n} niet onderzocht",
     },
-    "coverage.checked": {"en": "checked {n} of {total}", "nl": "{n} van de {total} getoetst"},
+    "coverage.host.checked": {"en": "checked {n} of {total}", "nl": "{n} van de {total} getoetst"},
+    "coverage.fleet.checked": {
+        "en": "checked on every server it is about: {n} of {total}",
+        "nl": "getoetst op elke server die het aangaat: {n} van de {total}",
+    },
     "coverage.attested": {"en": "{n} declared", "nl": "{n} verklaard"},
     "coverage.waived": {
         "en": ("{n} waived until {day}", "{n} waived, the first until {day}"),
@@ -388,7 +392,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     "row.outside": {"en": "outside this run", "nl": "buiten deze controle"},
     "changes": {"en": "Changed since the run of {day}", "nl": "Veranderd sinds de controle van {day}"},
     "changes.none": {"en": "No verdict has changed.", "nl": "Geen oordeel is veranderd."},
-    "change": {"en": "{before} became {after}", "nl": "{before} werd {after}"},
+    "change": {"en": "{before} → {after}", "nl": "{before} → {after}"},
     "change.new": {"en": "new: {after}", "nl": "nieuw: {after}"},
     # the foot
     "foot": {"en": "How to read this report", "nl": "Hoe dit rapport te lezen"},

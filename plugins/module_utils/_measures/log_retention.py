@@ -460,10 +460,10 @@ def _holes(case: _Case, family: Family) -> Iterator[Layer]:
         after, before = numbered[younger], numbered[older]
         if older - younger == 1 or before.begins is None or before.begins.when < case.cutoff:
             continue
-        missing = ", ".join(str(number) for number in range(younger + 1, older)[:_NAMED])
-        said = (
-            f"archive {missing} is missing between {os.path.basename(after.path)} and {os.path.basename(before.path)}"
-        )
+        gone = range(younger + 1, older)
+        missing = ", ".join(map(str, gone[:_NAMED])) + (f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else "")
+        between = f"between {os.path.basename(after.path)} and {os.path.basename(before.path)}"
+        said = f"missing {between}: archive number {missing}"
         busy = _busy(case.host, after) and _busy(case.host, before)
         yield Layer(
             OBSERVED,
@@ -598,7 +598,7 @@ def _fate(case: _Case, family: Family) -> _Fate:
     paths += retention.future_archives(rotations) if family.configured else []
     if family.configured and not rotations:
         paths += [f"{family.log}.1"] if not retention.is_dated(family) else []
-    if not family.configured:
+    if not family.configured and not any(not rotation.hindrance for rotation in rotations):
         paths += [piece.path for piece in family.pieces if piece.path == family.log and piece.begins is not None]
     left = []
     for path in paths:
@@ -611,7 +611,7 @@ def _fate(case: _Case, family: Family) -> _Fate:
         layer = Layer(CONFIGURED, True, means.words, means.source)
         fate.layers += [] if layer in fate.layers else [layer]
     if left:
-        _unreached(case, family, left, rotations, fate)
+        _unreached(case, family, left, rotations, rotated_days, fate)
     return fate
 
 
@@ -668,7 +668,9 @@ def _means(case: _Case, path: str, rotations: Sequence[Rotation], rotated_days: 
     return min(found, key=lambda means: bool(means.job.faults or means.job.failed), default=None)
 
 
-def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequence[Rotation], fate: _Fate) -> None:
+def _unreached(
+    case: _Case, family: Family, left: Sequence[str], rotations: Sequence[Rotation], span: float, fate: _Fate
+) -> None:
     """A layer that says that nothing destroys these files, and why what seems to does not."""
     real = [path for path in left if any(piece.path == path for piece in family.pieces)]
     what = f"{len(real)} files" if len(real) > 1 else os.path.basename((real or list(left))[0])
@@ -678,12 +680,7 @@ def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequ
         if any(map(cleaner.reaches, left)) and not cleaner.clear:
             reasons.append(f"what {cleaner.source} destroys cannot be told")
         elif any(map(cleaner.reaches, left)):
-            how = (
-                f"after {cleaner.days:.0f} days"
-                if cleaner.by != cleaning.ANY_TIME
-                else f"by {cleaner.by}, which reading renews"
-            )
-            reasons.append(f"{cleaner.name} destroys only {how}")
+            reasons.append(_too_late(cleaner, span))
             source = cleaner.source
     for rotation in rotations[:1]:
         why = rotation.hindrance or logrotate.no_end_because(rotation.stanza.rules)
@@ -698,6 +695,16 @@ def _unreached(case: _Case, family: Family, left: Sequence[str], rotations: Sequ
     said += f" ({'; '.join(reasons[:_NAMED])})" if reasons else ""
     fate.layers.append(Layer(CONFIGURED, None if unclear or unknown else False, said + unknown, source))
     fate.remedy = fate.remedy or f"{HARDEN}, which destroys daily what is past its time"
+
+
+def _too_late(cleaner: Cleaner, span: float) -> str:
+    """Why a cleaner that reaches a file does not destroy it in time."""
+    if cleaner.by == cleaning.ANY_TIME:
+        return f"{cleaner} counts from {cleaner.by}, which reading and renaming renew"
+    if math.isinf(span):
+        return f"{cleaner} never finds an old file"
+    latest = cleaner.days + cleaner.job.every_days + span
+    return f"{cleaner} destroys after {cleaner.days:.0f} days, when lines may be {latest:.0f} days old"
 
 
 def _unknown(host: Host) -> str:

@@ -148,6 +148,7 @@ def _destroyer(host: Host) -> Iterator[Cleaner]:
     try:
         told = json.loads(host.read(DESTROYER_CONFIG))["web"]
         period, paths = Period.parse(told["period"]), tuple(str(path) for path in told["paths"])
+        spared = tuple(str(path) for path in told.get("keep", ()))
     except (ValueError, KeyError, TypeError) as error:
         raise Unseen(f"{DESTROYER_CONFIG} cannot be understood: {error}") from None
     missing = Job(DESTROYER_TIMER, "", 1.0, DESTROYER_CONFIG, (f"{DESTROYER_TIMER} is not there",))
@@ -156,7 +157,7 @@ def _destroyer(host: Host) -> Iterator[Cleaner]:
         job = replace(job, faults=(f"{job.unit} runs {told}, not {DESTROYER}",), source=job.command or job.source)
     days = (host.now - period.before(host.now)).total_seconds() / 86400
     words = f"{DESTROYER}, {period}"
-    yield Cleaner(DESTROYER, paths, days, LINES, job or missing, DESTROYER_CONFIG, words=words)
+    yield Cleaner(DESTROYER, paths, days, LINES, job or missing, DESTROYER_CONFIG, spared=spared, words=words)
 
 
 # -- systemd-tmpfiles -------------------------------------------------------------------------------------------------

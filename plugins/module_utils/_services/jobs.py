@@ -174,7 +174,9 @@ def _when(text: str) -> dt.datetime | None:
 
 
 def _timer_interval(timer: dict[str, str]) -> float:
-    """The days between two runs of a timer, by its calendar or by its spans."""
+    """The days between two runs of a timer, by its calendar or by its spans; a day where it is masked."""
+    if timer["LoadState"] != "loaded":
+        return 1.0
     found = [calendar_days(spec) for spec in re.findall(r"OnCalendar=(.*?) ;", timer.get("TimersCalendar", ""))]
     spans = re.findall(r"On(?:UnitActive|UnitInactive)USec=(.*?) ;", timer.get("TimersMonotonic", ""))
     found += [days for days in map(span_days, spans) if days]

@@ -487,6 +487,7 @@ class _File:
             raise _BadKeywordError(f"keyword {keyword} is not properly separated")
         if keyword in _SCRIPTS:
             self.script, self.script_from, self.state = keyword, self.at, _SCRIPT
+            self.rules.lines[keyword] = line
             return
         self._set(keyword)
         if self.state == _DEFAULT:

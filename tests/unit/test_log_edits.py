@@ -141,8 +141,8 @@ SITES = {
     ),
     "off": ("    access_log off;\n", "    access_log /var/log/nginx/access.log privacy_hosting;\n"),
     "off in a location": (
-        "    access_log /var/log/b.log;\n    location /x { access_log off; }\n",
-        "    access_log /var/log/b.log privacy_hosting;\n    location /x { access_log /var/log/b.log privacy_hosting; }\n",
+        "    access_log /v/b.log;\n    location /x { access_log off; }\n",
+        "    access_log /v/b.log privacy_hosting;\n    location /x { access_log /v/b.log privacy_hosting; }\n",
     ),
     "null": (
         "    location /x { access_log /dev/null; }\n",

@@ -10,11 +10,10 @@ import json
 import os
 import shlex
 import subprocess
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lab import machine
 from lab.machine import LabError, say
@@ -30,6 +29,9 @@ _MAKE_ACCOUNT = (
     "install -d -o debian -g debian -m 0700 /home/debian/.ssh",
     "echo 'uninitialized' > /etc/machine-id",
 )
+
+# Those of mmdebstrap's messages that are shown as progress.
+_STEPS = ("I: downloading", "I: extracting", "I: installing", "I: creating")
 
 
 def reference(release: str, image: str, recipes: dict[str, Any]) -> str:
@@ -65,12 +67,11 @@ def _package_cache(release: str, image: str) -> Path:
 
 def _build_base(release: str, recipes: dict[str, Any]) -> None:
     """Bootstrap a Debian straight into podman; downloaded packages are kept for the next time."""
-    say(f"image {release}-{BASE}: installing Debian (about half a minute)")
+    say(f"image {release}-{BASE}: installing Debian, about half a minute")
     kept = shlex.quote(str(_package_cache(release, BASE)))
     bootstrap = [
         "mmdebstrap",
         "--mode=root",
-        "--quiet",
         "--variant=apt",
         f"--include={','.join(recipes[BASE]['packages'])}",
         "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -85,20 +86,31 @@ def _build_base(release: str, recipes: dict[str, Any]) -> None:
         MIRROR,
     ]
     importing = machine.podman_command("import", "--quiet", "-", reference(release, BASE, recipes))
-    with tempfile.TemporaryFile() as complaints:
-        with subprocess.Popen(bootstrap, stdout=subprocess.PIPE, stderr=complaints) as source:
-            imported = subprocess.run(importing, stdin=source.stdout, capture_output=True, text=True, check=False)
-        complaints.seek(0)
-        lines = complaints.read().decode(errors="replace").strip().splitlines() or ["no message"]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(bootstrap, stdout=pipe, stderr=pipe) as source,
+        subprocess.Popen(importing, stdin=source.stdout, stdout=subprocess.DEVNULL, stderr=pipe) as imported,
+    ):
+        lines = list(_relayed(source.stderr, f"image {release}-{BASE}"))
+        complaint = imported.stderr.read().decode(errors="replace").strip()
     if source.returncode != 0:
         # An image of half a Debian would be worse than none.
         discard = machine.podman_command("rmi", reference(release, BASE, recipes))
         subprocess.run(discard, capture_output=True, check=False)
-        reasons = [line for line in lines if line.startswith("E:")] or lines
+        reasons = [line for line in lines if line.startswith("E:")] or lines or ["no message"]
         raise LabError(f"mmdebstrap could not install {release} from {MIRROR}: {reasons[0]}")
     if imported.returncode != 0:
-        raise LabError(f"podman could not import the base image: {imported.stderr.strip()}")
+        raise LabError(f"podman could not import the base image: {complaint}")
     say(f"image {release}-{BASE}: built")
+
+
+def _relayed(messages: IO[bytes] | None, subject: str) -> Iterator[str]:
+    """Each of mmdebstrap's messages; those that tell of a next step are shown as progress."""
+    for message in messages or ():
+        line = message.decode(errors="replace").strip()
+        if line.startswith(_STEPS):
+            say(f"{subject}: {line.removeprefix('I: ').rstrip('.')}")
+        yield line
 
 
 def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:

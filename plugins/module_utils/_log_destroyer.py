@@ -26,7 +26,7 @@ import stat as statmode
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from ._option import Period
 from ._services import logfile
@@ -215,6 +215,10 @@ def destroy(past: Past) -> None:
         os.close(descriptor)
 
 
+def _say(text: str, file: TextIO | None = None) -> None:
+    (file or sys.stdout).write(text + "\n")
+
+
 def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
     """Destroy what is past its time, and say so, one line each; the exit code."""
     found = find(rules, now)
@@ -222,7 +226,7 @@ def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
     destroyed = 0
     for past in found.past:
         if dry_run or unsure:
-            print(f"{'would be destroyed' if dry_run else 'not destroyed'}: {past}")
+            _say(f"{'would be destroyed' if dry_run else 'not destroyed'}: {past}")
             continue
         try:
             destroy(past)
@@ -230,12 +234,12 @@ def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
             found.troubles.append(f"{past.path}: {os.strerror(error.errno) if error.errno else error}")
         else:
             destroyed += 1
-            print(f"destroyed: {past}")
+            _say(f"destroyed: {past}")
     for path in found.held:
-        print(f"not destroyed, a process has it open: {path}")
+        _say(f"not destroyed, a process has it open: {path}")
     for trouble in found.troubles:
-        print(f"could not be done: {trouble}", file=sys.stderr)
-    print(
+        _say(f"could not be done: {trouble}", file=sys.stderr)
+    _say(
         f"rule '{kind} logs, {rules.period}': {found.looked_at} files seen, {len(found.past)} with a last line before "
         f"{found.before:%Y-%m-%d %H:%M} UTC, {destroyed} destroyed"
     )
@@ -252,7 +256,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         rules = load(options.config)
     except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}", file=sys.stderr)
         return 2
     if options.check_rules:
         return 0

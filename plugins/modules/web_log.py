@@ -10,7 +10,7 @@ module: web_log
 short_description: Make web servers log what is promised of every request
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Gives the logs of nginx and Apache a format of our own where theirs lack a field, or hold query strings, by the
     smallest edits in place.
@@ -71,7 +71,7 @@ run:
   description: The run that the change belongs to.
   returned: success
   type: str
-  sample: 2026-01-31T12:00:00Z
+  sample: "2026-01-31T12:00:00Z"
 """
 
 import ipaddress

@@ -596,8 +596,10 @@ def _fate(case: _Case, family: Family) -> _Fate:
     rotated_days = _rotated(case, family, rotations, fate)
     paths = [p.path for p in family.archives if p.begins is not None]
     paths += retention.future_archives(rotations) if family.configured else []
-    if family.configured and not rotations:
-        paths += [f"{family.log}.1"] if not retention.is_dated(family) else []
+    if family.configured and retention.is_dated(family):
+        paths.append(family.log.replace("*", "0"))
+    elif family.configured and not rotations:
+        paths.append(f"{family.log}.1")
     if not family.configured and not any(not rotation.hindrance for rotation in rotations):
         paths += [piece.path for piece in family.pieces if piece.path == family.log and piece.begins is not None]
     left = []

@@ -70,8 +70,7 @@ def parse(text: str, path: str, first_line: int = 1) -> tuple[Directive, ...]:
     levels: list[tuple[list[Directive], Directive | None]] = [([], None)]
     position = 0
     while position < len(text):
-        found = _LINE.match(text, position)
-        assert found is not None
+        found = cast("re.Match[str]", _LINE.match(text, position))  # it matches anything up to a line's end
         start, position = found.start("line"), max(found.end(), position + 1)
         words = found.group("line").replace("\\\n", "").strip()
         if not words or words.startswith("#"):
@@ -89,9 +88,8 @@ def parse(text: str, path: str, first_line: int = 1) -> tuple[Directive, ...]:
         else:
             name, *rest_ = words.split(None, 1)
             levels[-1][0].append(Directive(name, _words(rest_[0] if rest_ else ""), path, at, start, end))
-    if len(levels) > 1:
-        opened = levels[-1][1]
-        assert opened is not None
+    opened = levels[-1][1]
+    if opened is not None:
         raise Malformed(f"{opened.source}: <{opened.name}> is not closed")
     return tuple(levels[0][0])
 

@@ -10,6 +10,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import json
 import os
 import re
@@ -57,21 +58,26 @@ class Cleaner:
 
     def reaches(self, path: str) -> bool:
         """Whether a file is one of those that it destroys in time."""
+        if not any(_below(path, root, self.deep) for root in self.roots):
+            return False
         if self.names and not any(fnmatch.fnmatchcase(os.path.basename(path), name) for name in self.names):
             return False
-        if any(_below(path, spared) for spared in self.spared):
-            return False
-        return any(_below(path, root, self.deep) for root in self.roots)
+        return not any(_below(path, spared) for spared in self.spared)
 
 
 def _below(path: str, root: str, deep: bool = True) -> bool:
     """Whether a path is what a pattern names, or lies in it."""
+    start, pattern = _compiled(root, deep)
+    return path.startswith(start) and bool(pattern.fullmatch(path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(root: str, deep: bool) -> tuple[str, re.Pattern[str]]:
+    """How every path below a root begins, and an expression for all of them."""
     root = os.path.normpath(root)
-    parts, wanted = path.split("/"), root.split("/")
-    if len(parts) < len(wanted):
-        return False
-    same = all(fnmatch.fnmatchcase(part, pattern) for part, pattern in zip(parts, wanted))
-    return same and (deep or len(parts) <= len(wanted) + 1)
+    parts = [re.sub(r"\\[Zz]$", "", fnmatch.translate(part)).replace(".*", "[^/]*") for part in root.split("/")]
+    below = r"(?:/.*)?" if deep else r"(?:/[^/]*)?"
+    return re.split(r"[*?\[]", root)[0], re.compile("/".join(parts) + below, re.DOTALL)
 
 
 @dataclass(frozen=True)

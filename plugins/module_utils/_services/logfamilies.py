@@ -132,6 +132,7 @@ class _Search:
         self.host, self.logs, self.more = host, logs, more
         self.found: dict[str, Family] = {}
         self.seen: set[tuple[int, int]] = set()
+        self.patterns = sorted({log.path for log in logs if globbing.has_magic(log.path)})
         self.archive_of = self._olddirs()
 
     def families(self) -> list[Family]:
@@ -239,10 +240,7 @@ class _Search:
             family = self.found.get(candidate)
             if family is not None and family.configured:
                 return family
-        for family in self.found.values():
-            if family.configured and globbing.has_magic(family.log) and _fits(path, family.log):
-                return family
-        return None
+        return next((self.found[pattern] for pattern in self.patterns if _fits(path, pattern)), None)
 
     def _take(self, path: str, taken: str) -> None:
         status = self.host.stat(path)

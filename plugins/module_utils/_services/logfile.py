@@ -33,7 +33,7 @@ _AHEAD = dt.timedelta(days=1)  # clocks of other zones and machines may be this 
 _HEAD_BYTES = 1 << 20  # how far into a file its first time stamp is looked for
 _TAIL_BYTES = 256 << 10  # how far from a file's end its last time stamp is looked for
 _LINE_BYTES = 16 << 10  # no more of one line is looked at
-_CHUNK = 256 << 10
+_FIRST_CHUNK, _CHUNK = 8 << 10, 256 << 10  # bytes; most often the first lines are enough
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,10 @@ class _Unpacked:
         for prefix, unpack in _PACKERS:
             if magic.startswith(prefix):
                 stream = unpack(self._raw)
+        wanted = _FIRST_CHUNK
         while True:
             try:
-                chunk = stream.read(_CHUNK)
+                chunk = stream.read(wanted)
             except _BROKEN:
                 if not self.size:
                     raise _Unreadable("it cannot be unpacked") from None
@@ -192,6 +193,7 @@ class _Unpacked:
             if not chunk:
                 return
             self._count(chunk)
+            wanted = _CHUNK
             yield chunk
 
     def _count(self, chunk: bytes) -> None:

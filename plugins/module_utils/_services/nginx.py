@@ -109,8 +109,8 @@ class _Parser:
             raise Malformed(f"{self.path}:{self.line(start)}: unexpected '{mark}'")
         if closes:
             inner, opened = self.levels.pop()
-            assert opened is not None
-            self.levels[-1][0].append(replace(opened, block=tuple(inner), end=position))
+            if opened is not None:
+                self.levels[-1][0].append(replace(opened, block=tuple(inner), end=position))
             return position
         name, *args = self.words
         directive = Directive(name, tuple(args), self.path, self.line(self.first), self.first, position)

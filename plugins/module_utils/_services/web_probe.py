@@ -364,4 +364,3 @@ def shown(trace: Trace, line: str) -> frozenset[str]:
 
 def _holds_address(line: str, address: str) -> bool:
     return _holds(line, address) if "." in address else address in line
-

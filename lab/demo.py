@@ -46,7 +46,10 @@ def demo(lab: Lab) -> bool:
     say("auditing them again")
     after = _audit(lab, reports, AFTER)
     print("\n".join(["", *_table(before, after), "", *_closing(lab, reports)]), flush=True)
-    return not any(promise["verdict"] == "broken" for promise in after["promises"])
+    broken = [promise["id"] for promise in after["promises"] if promise["verdict"] == "broken"]
+    if broken:
+        say(f"still broken after hardening: {', '.join(broken)}")
+    return not broken
 
 
 def _audit(lab: Lab, reports: Path, run: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -309,11 +310,12 @@ class Lab:
         until = time.monotonic() + BOOT_LIMIT
         answer = ""
         while time.monotonic() < until:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=BOOT_LIMIT, check=False)
-            answer = done.stdout.strip()
+            with suppress(subprocess.TimeoutExpired):
+                done = subprocess.run(command, capture_output=True, text=True, timeout=BOOT_LIMIT, check=False)
+                answer = done.stdout.strip()
             if answer == "running":
                 return
-            if not answer and "container state" in done.stderr:
+            if not answer and not self.is_up(host):
                 raise LabError(f"{host.name}: systemd has ended by itself right after its start")
             if answer == "degraded":
                 failed = self.run(host, ["systemctl", "--failed", "--plain", "--no-legend"]).split("\n")

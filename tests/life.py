@@ -13,6 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.lab import register
+
 BIN = Path(sys.executable).parent
 RELEASES = ("bookworm", "trixie")
 
@@ -34,8 +38,10 @@ def environment(release: str, *arguments: str) -> dict[str, str]:
 
 def live(release: str, *arguments: str) -> int:
     """Live it once; the exit status of molecule."""
+    lived_in = environment(release, *arguments)
+    register.write(ROOT / ".lab" / lived_in["LAB_NAME"])
     command = [str(BIN / "molecule"), "test", "--scenario-name", "default"]
-    return subprocess.run(command, cwd=ROOT, env=environment(release, *arguments), check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env=lived_in, check=False).returncode
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lab import machine
 from lab.fleet import Lab
+from tests.lab import register
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -51,6 +52,7 @@ class Fleet:
         # the later one names this lab's addresses and keys
         self.inventories = (ROOT / "inventories" / "lab", self.lab.state / "hosts.yml")
         self.reports = self.lab.state / "reports"
+        register.write(self.lab.state, ROOT)
         self.hosts = [host.name for host in self.lab.hosts.values() if host.inventory]
 
     # -- hosts ------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def rounds(kind: str) -> list[Recorded]:
 def digest() -> str:
     """What tells apart the code that audits and hardens, and the cases."""
     found = hashlib.sha256()
-    for folder in ("plugins", "roles", "playbooks", "inventories/lab", "tests/sabotage", "tests/lab"):
+    for folder in ("plugins", "roles", "playbooks", "inventories/lab", "tests/sabotage", "tests/promises", "tests/lab"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".py", ".yml", ".j2"):
                 found.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())

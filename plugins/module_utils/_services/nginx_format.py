@@ -128,7 +128,9 @@ class _Rule:
 class _Chain(dict):  # type: ignore[type-arg]
     """Variables' values: those given, those of a request, and those that maps make of it when they are asked for."""
 
-    def __init__(self, given: Mapping[str, str], request: Mapping[str, str], maps: Mapping[str, Map] | None = None) -> None:
+    def __init__(
+        self, given: Mapping[str, str], request: Mapping[str, str], maps: Mapping[str, Map] | None = None
+    ) -> None:
         super().__init__({**getattr(request, "request", request), **given})
         self.request = dict(self)
         self.maps = dict(maps or getattr(request, "maps", {}))

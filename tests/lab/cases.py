@@ -54,17 +54,17 @@ class Case:
         return f"{self.measure}: {self.name}"
 
     def complaints(self, record: Mapping[str, Any]) -> list[str]:
-        """What a host's record says otherwise than this case wants; nothing where all is as it must be."""
+        """What a host's record says otherwise than this case wants, in lines; none where all is as it must be."""
         rows = {row["id"]: row for row in record["promises"]}
-        wrong = [
-            f"{name} is {rows[name]['verdict']}, not {wanted}: {self._told(rows[name])}"
-            for name, wanted in self.promises.items()
-            if rows[name]["verdict"] != wanted
-        ]
+        wrong: list[str] = []
+        for name, wanted in self.promises.items():
+            if rows[name]["verdict"] != wanted:
+                wrong += [f"{name} is {rows[name]['verdict']}, not {wanted}:", *self._told(rows[name])]
         for evidence in self.evidence:
             found = [f for name in self.promises for f in rows[name]["findings"] if f["measure"] == self.measure]
             if not any(evidence.fits(finding) for finding in found):
-                wrong.append(f"no finding is {evidence}: {[_short(f) for f in found if f['check'] == evidence.check]}")
+                wrong.append(f"no finding is {evidence}, but:")
+                wrong += [_short(finding) for finding in found if finding["check"] == evidence.check]
         return wrong
 
     @staticmethod

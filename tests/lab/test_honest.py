@@ -12,7 +12,8 @@ HOSTS = cases.honest()
 @pytest.mark.parametrize("case", HOSTS, ids=str)
 def test_the_honest_host_is_found_honest(case, honest):
     played = honest.of(case)
-    assert not case.complaints(played.records[case.host])
+    complaints = case.complaints(played.records[case.host])
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.mark.parametrize("measure", sorted({case.measure for case in HOSTS}))

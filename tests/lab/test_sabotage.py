@@ -13,7 +13,8 @@ FAULTS = cases.sabotage()
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_the_fault_is_found(fault, sabotaged):
     played = sabotaged.of(fault)
-    assert not fault.complaints(played.records[fault.host])
+    complaints = fault.complaints(played.records[fault.host])
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.mark.parametrize("number", range(len(cases.rounds(FAULTS))))

@@ -137,10 +137,13 @@ class _Case:
     def destroyed(self) -> str:
         return f"no line older than {self.period} and {self.question.settings.get('late') or '3 days'}"
 
+    def found(self) -> logfamilies.Found:
+        """The web logs of the host."""
+        more = tuple(self.question.settings.get("web_paths") or ())
+        return logfamilies.find(self.host, _log_files(self.host), more)
+
     def families(self) -> list[Family]:
-        return logfamilies.families(
-            self.host, _log_files(self.host), tuple(self.question.settings.get("web_paths") or ())
-        )
+        return self.found().families
 
     def finding(
         self,
@@ -157,24 +160,24 @@ class _Case:
         if status == "pass" and unseen:
             status, proof, source = ERROR, "", unseen[0].source
             observed = "; ".join(dict.fromkeys([layer.seen for layer in unseen] + [x.seen for x in layers if x.good]))
-        return Finding(
-            NAME,
-            check,
-            self.option,
-            subject,
-            status,
-            proof,
-            expected,
-            observed,
-            source,
-            "" if status == "pass" else remedy,
+        return self._finding(
+            check, subject, status, proof, expected, observed, source, "" if status == "pass" else remedy
         )
 
     def error(self, check: str, subject: str, observed: str, source: str = "", remedy: str = "") -> Finding:
         """A finding that says what could not be told."""
-        return Finding(
-            NAME, check, self.option, subject, ERROR, "", f"logs kept for {self.period}", observed, source, remedy
-        )
+        return self._finding(check, subject, ERROR, "", f"logs kept for {self.period}", observed, source, remedy)
+
+    def _finding(
+        self, check: str, subject: str, status: str, proof: str, expected: str, observed: str, source: str, remedy: str
+    ) -> Finding:
+        # a path may hold bytes that are no text
+        subject, observed, source, remedy = map(_as_text, (subject, observed, source, remedy))
+        return Finding(NAME, check, self.option, subject, status, proof, expected, observed, source, remedy)
+
+
+def _as_text(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _case(host: Host, question: Question, option: str) -> _Case | None:
@@ -195,27 +198,31 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
     case = _case(host, question, option)
     if case is None:
         yield Finding(
-            NAME, "period", option, "web logs", ERROR, "", "a period", "no period is set", "",
+            NAME, "subjects", option, "web logs", ERROR, "", "a period", "no period is set", "",
             f"set measures.{NAME}.{option} in the register, with its reason",
         )  # fmt: skip
         return
     for unknown in listeners.unknown_listeners(host):
         yield case.error(
-            "servers", str(unknown.program), f"{unknown}: whether it writes logs of visits is not known", "",
+            "subjects", str(unknown.program), f"{unknown}: whether it writes logs of visits is not known", "",
             f"if it writes web logs, name their place in {NAME}_web_paths and attest who destroys them",
         )  # fmt: skip
+    unseen = case.found().unseen
+    if unseen:
+        more = f" and {len(unseen) - _NAMED} more" if len(unseen) > _NAMED else ""
+        yield case.error("subjects", "web logs", f"not every log was read: {'; '.join(unseen[:_NAMED])}{more}")
     servers = web.web_servers(host)
     for server in servers:
         for problem in server.problems:
-            yield case.error("servers", server.name, f"not every log is known: {problem}")
+            yield case.error("subjects", server.name, f"not every log is known: {problem}")
         if server.running.good is False:
             yield case.error(
-                "servers", server.name, f"it may write other logs than its files say: {server.running.seen}",
+                "subjects", server.name, f"it may write other logs than its files say: {server.running.seen}",
                 server.running.source, f"reload {server.name}",
             )  # fmt: skip
     if not servers and not case.families() and not listeners.unknown_listeners(host):
         yield Finding(
-            NAME, "servers", option, "web logs", NOT_APPLICABLE, "", case.kept,
+            NAME, "subjects", option, "web logs", NOT_APPLICABLE, "", case.kept,
             "no web server is installed, nothing unknown listens, and there is no web log", "",
         )  # fmt: skip
 
@@ -223,7 +230,7 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
 def _check_later(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """Kinds of log that are not judged yet: never kept."""
     yield Finding(
-        NAME, "period", option, f"{option} logs", ERROR, "", f"{option} logs kept for {question.asked.get(option)}",
+        NAME, "later", option, f"{option} logs", ERROR, "", f"{option} logs kept for {question.asked.get(option)}",
         f"{option} logs are not judged yet", "", "until they are, attest it, or plan it in the register",
     )  # fmt: skip
 
@@ -595,7 +602,7 @@ def _fate(case: _Case, family: Family) -> _Fate:
     rotations = retention.rotations(case.host, family)
     rotated_days = _rotated(case, family, rotations, fate)
     paths = [p.path for p in family.archives if p.begins is not None]
-    paths += retention.future_archives(rotations) if family.configured else []
+    paths += retention.future_archives(rotations)
     if family.configured and retention.is_dated(family):
         paths.append(family.log.replace("*", "0"))
     elif family.configured and not rotations:

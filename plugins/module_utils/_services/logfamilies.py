@@ -30,6 +30,7 @@ _LOG_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:web|www|vhosts?|sites?|logs?|logfil
 # what is taken for a web log in a directory: all but what plainly is none; what shows requests or visitors; only names
 # of configured logs
 _ALL, _VISITS, _NAMED = "all", "visits", "named"
+_LINKED = "linked"  # as _VISITS, behind a link
 _SHARED = frozenset(
     ["/", "/var", "/var/log", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev", "/etc", "/usr", "/opt"]  # noqa: S108
 )
@@ -111,9 +112,22 @@ def _begin(piece: Piece) -> dt.datetime:
     return piece.begins.when
 
 
+@dataclass(frozen=True)
+class Found:
+    """All families of web logs, configured ones first. unseen: what could not be looked at, one line each."""
+
+    families: list[Family]
+    unseen: list[str]
+
+
 def families(host: Host, logs: Sequence[LogFile], more: Sequence[str] = ()) -> list[Family]:
-    """All families of web logs, configured ones first. more: patterns of further places. Raises Unseen: too many."""
-    return host.once(("families", tuple(more)), lambda: _Search(host, logs, more).families())
+    """All families of web logs that could be looked at, configured ones first. more: patterns of further places."""
+    return find(host, logs, more).families
+
+
+def find(host: Host, logs: Sequence[LogFile], more: Sequence[str] = ()) -> Found:
+    """The web logs of a host, and what could not be looked at. more: patterns of further places."""
+    return host.once(("families", tuple(more)), lambda: _Search(host, logs, more).search())
 
 
 def base_path(path: str) -> str:
@@ -132,24 +146,41 @@ class _Search:
         self.host, self.logs, self.more = host, logs, more
         self.found: dict[str, Family] = {}
         self.seen: set[tuple[int, int]] = set()
+        self.unseen: list[str] = []
         self.patterns = sorted({log.path for log in logs if globbing.has_magic(log.path)})
         self.archive_of = self._olddirs()
 
-    def families(self) -> list[Family]:
+    def search(self) -> Found:
         for log in self.logs:
             family = self.found.setdefault(log.path, Family(log.path))
             family.configured = (*family.configured, log)
         for directory, what in self._directories().items():
-            self._walk(directory, 0 if what == _NAMED else _DEPTH, what)
+            self._look(directory, 0 if what == _NAMED else _DEPTH, what)
         for pattern in self.more:
-            for path in self.host.glob(pattern):
-                if self._is_directory(path):
-                    self._walk(path, _DEPTH, _ALL)
-                else:
-                    self._take(path, _ALL)
+            for path in self._glob(pattern):
+                self._look(path, _DEPTH, _ALL)
         for family in self.found.values():
             family.pieces.sort(key=lambda piece: piece.path)
-        return sorted(self.found.values(), key=lambda family: (not family.configured, family.log))
+        found = sorted(self.found.values(), key=lambda family: (not family.configured, family.log))
+        return Found(found, list(dict.fromkeys(self.unseen)))
+
+    def _glob(self, pattern: str) -> list[str]:
+        try:
+            return self.host.glob(pattern)
+        except Unseen as unseen:
+            self.unseen.append(str(unseen))
+            return []
+
+    def _look(self, path: str, depth: int, taken: str) -> None:
+        """Take a file, or what is in a directory; what cannot be seen is noted, and the search goes on."""
+        try:
+            status = self.host.stat(path)
+            if status is not None and statmode.S_ISDIR(status.st_mode):
+                self._walk(path, depth, taken)
+            elif status is not None:
+                self._take(path, taken)
+        except Unseen as unseen:
+            self.unseen.append(str(unseen))
 
     # -- where to look
 
@@ -187,7 +218,7 @@ class _Search:
             for pattern in stanza.patterns
             if pattern.startswith("/")
         }
-        found = {path for pattern in patterns for path in self.host.glob(pattern)}
+        found = {path for pattern in patterns for path in self._glob(pattern)}
         return sorted(path for path in found if path not in _SHARED and self._is_directory(path))
 
     def _logrotate(self) -> list[logrotate.Configuration]:
@@ -202,7 +233,7 @@ class _Search:
         grand = os.path.dirname(parent)
         if grand in ("/", "/var", "/home") or parent in _SHARED or not name.startswith(("log", "access")):
             return []
-        return [beside for beside in self.host.glob(f"{globbing.escape(grand)}/*/{name}") if self._is_directory(beside)]
+        return [beside for beside in self._glob(f"{globbing.escape(grand)}/*/{name}") if self._is_directory(beside)]
 
     def _olddirs(self) -> dict[str, str]:
         """Directory of archives -> directory of the logs, where logrotate's olddir says so."""
@@ -226,12 +257,15 @@ class _Search:
             path = os.path.join(directory, name)
             if taken == _NAMED and self._configured(path) is None:
                 continue
-            status = self.host.stat(path)
-            if status is not None and statmode.S_ISDIR(status.st_mode):
-                if depth:
-                    self._walk(path, depth - 1, taken)
-            else:
-                self._take(path, taken)
+            if not self._is_directory(path):
+                self._look(path, 0, taken)
+            elif os.path.islink(path):
+                # a link may lead anywhere, so only what shows visits is taken there
+                self._look(path, min(depth - 1, 1), _LINKED)
+            elif depth:
+                self._look(path, depth - 1, taken)
+            elif taken not in (_NAMED, _LINKED):
+                self.unseen.append(f"{path} lies too deep")
 
     def _configured(self, path: str) -> Family | None:
         base = base_path(path)
@@ -248,7 +282,9 @@ class _Search:
             return
         self.seen.add((status.st_dev, status.st_ino))
         if len(self.seen) > self.host.limits.names:
-            raise Unseen(f"there are more than {self.host.limits.names} files in the directories of logs")
+            raise Unseen(
+                f"there are more than {self.host.limits.names} files in the directories of logs: not all were read"
+            )
         family = self._configured(path)
         piece = self._piece(path, status)
         if family is None:

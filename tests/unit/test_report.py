@@ -279,7 +279,7 @@ WAIVER = {"by": "J. Jansen", "until": "2026-12-31", "reason": "moves house"}
 WORD = {"by": "the director", "since": "2026-01-05", "until": "2027-01-05", "evidence": "minutes"}
 PLAN = {"until": "2026-12-31", "reason": "none yet"}
 GROUNDS = [
-    ("waiver", WAIVER, "in_force", ["J. Jansen has accepted that until 31 December 2026", "Reason: moves house"]),
+    ("waiver", WAIVER, "in_force", ["Accepted until 31 December 2026 by J. Jansen", "Reason: moves house"]),
     ("waiver", WAIVER, "lapsed", ["A waiver by J. Jansen lapsed on 31 December 2026", "no effect", "moves house"]),
     ("attested", WORD, "in_force", ["the director declares", "until 5 January 2027", "5 January 2026", "minutes"]),
     ("attested", WORD, "lapsed", ["that declaration lapsed on 5 January 2027", "Have the declaration renewed"]),
@@ -306,7 +306,10 @@ def test_a_period_that_the_provider_chose_is_told_with_its_reason():
 def test_a_waived_promise_still_shows_what_is_broken():
     text = article(host_page(record()), "error-logs")
     assert "waived" in text
-    assert "At odds with this promise: 1 of 1 points examined. J. Jansen, operations has accepted that" in text
+    assert (
+        "At odds with this promise: 1 of 1 points examined. Accepted until 10 December 2026 by J. Jansen, operations"
+        in text
+    )
     assert "rotate 14, daily: destroyed after 14 days" in text
 
 

@@ -222,13 +222,13 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": "Naleving was verklaard, maar die verklaring is verlopen op {day}.",
     },
     "says.waived.fail": {
-        "en": "At odds with this promise: {n} of {total} points examined. {by} has accepted that until {day}.",
-        "nl": "In strijd met deze toezegging: {n} van de {total} onderzochte punten. {by} aanvaardt dat tot en met "
-        "{day}.",
+        "en": "At odds with this promise: {n} of {total} points examined. Accepted until {day} by {by}.",
+        "nl": "In strijd met deze toezegging: {n} van de {total} onderzochte punten. Aanvaard tot en met {day} "
+        "door {by}.",
     },
     "says.waived.open": {
-        "en": "It is not shown that this promise is kept. {by} has accepted that until {day}.",
-        "nl": "Naleving is niet aangetoond. {by} aanvaardt dat tot en met {day}.",
+        "en": "It is not shown that this promise is kept. Accepted until {day} by {by}.",
+        "nl": "Naleving is niet aangetoond. Aanvaard tot en met {day} door {by}.",
     },
     "says.kept": {
         "en": ("The one point examined is as promised.", "All {n} points examined are as promised."),

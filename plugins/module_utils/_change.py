@@ -397,7 +397,7 @@ class Transaction:
             return self._move_in(partial)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise ChangeError(f"{_told(error)}; nothing was changed") from None
+            raise ChangeError(f"{_told(error, self.root)}; nothing was changed") from None
 
     def _move_in(self, partial: str) -> str:
         if any(other > self.run for other in runs(self.root)):  # a time from a cache of facts
@@ -826,5 +826,5 @@ def _reload(units: Sequence[str], run: Caller) -> None:
             time.sleep(_SETTLE_S / 4)
 
 
-def _told(error: OSError) -> str:
-    return f"{error.filename or 'the disk'}: {os.strerror(error.errno or 0)}"
+def _told(error: OSError, where: str = "the disk") -> str:
+    return f"{error.filename or where}: {os.strerror(error.errno or 0)}"

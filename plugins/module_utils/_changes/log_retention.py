@@ -20,7 +20,7 @@ from typing import Any
 
 from .. import _log_destroyer, _option
 from .._change import ChangeError, Planned, Transaction, UnitState, Validation
-from .._host import Host, Unseen
+from .._host import Host
 from .._log_destroyer import CONFIG, Rules, find
 from .._option import Period
 from .._services import logfile
@@ -149,11 +149,9 @@ def rules(host: Host, logs: Sequence[LogFile], period: str, paths: Sequence[str]
     """What the destroyer is told about this host: where web logs lie, and those that are written now."""
     directories = {os.path.dirname(log.path) for log in logs} | set(_SERVERS_OWN)
     of_web = {path for path in directories if host.stat(path) and what_is_taken(path) == "all"}
-    bases = {log.path for log in logs}
-    try:
-        bases |= {family.log for family in families(host, logs, paths) if any(map(_dated, family.pieces))}
-    except Unseen as unseen:  # 100,000 files, say; what the configuration names is known all the same
-        warnings.append(f"{unseen}; {CONFIG} may lack logs that nobody writes any more")
+    found = families(host, logs, paths)
+    warnings += [f"{unseen}; {CONFIG} may lack logs that nobody writes any more" for unseen in found.unseen]
+    bases = {log.path for log in logs} | {fam.log for fam in found.families if any(map(_dated, fam.pieces))}
     bases = {base for base in bases if not any(base.startswith(f"{path}/") for path in of_web)}
     recognised = of_web.union(*map(_archives, bases))
     keep = sorted({log.path for log in logs if not glob.has_magic(log.path)})

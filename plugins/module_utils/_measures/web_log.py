@@ -13,7 +13,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
 from .._host import Host
@@ -167,11 +167,12 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True)
 class Judged:
-    """What was found about one thing: good is None where it cannot be told; why and where for the worst of it."""
+    """What was found about one thing: good is None where it cannot be told; why and where, and what would mend it."""
 
     good: bool | None
     why: str
     source: str
+    mend: str = ""
 
 
 _RANK = {False: 0, None: 1, True: 2}
@@ -184,7 +185,7 @@ def _worst(judged: Iterable[Judged]) -> Judged:
     others = sum(1 for one in ordered[1:] if one.good is worst.good)
     if worst.good or not others:
         return worst
-    return Judged(worst.good, f"{worst.why} (and {others} more place{'s' if others > 1 else ''} like it)", worst.source)
+    return replace(worst, why=f"{worst.why} (and {others} more place{'s' if others > 1 else ''} like it)")
 
 
 def _best(judged: Iterable[Judged]) -> Judged:
@@ -233,43 +234,40 @@ def domain_held(log: AccessLog, vhost: VirtualHost, sites: Sites) -> bool | None
     return None if takes_any else bool(names)
 
 
-@dataclass(frozen=True)
-class Believed:
-    """Whether a virtual host believes exactly the proxies that are named: True, False, None if it cannot be told.
-
-    apart: it believes nobody, though a proxy is named: right if that proxy does not ask it, and only then.
-    """
-
-    good: bool | None
-    why: str
-    source: str
-    apart: bool = False
-
-
-def believed(vhost: VirtualHost, trusted: Sequence[str]) -> Believed:
-    """Whom a virtual host believes about the visitor's address, held against the proxies that are named."""
+def believed(vhost: VirtualHost, trusted: Sequence[str]) -> Judged:
+    """Whether a virtual host believes exactly the named proxies about the visitor's address."""
     named = [_network(text) for text in trusted]
     networks = []
     for trust in vhost.trusts:
         try:
             networks += [(_network(trust.network), trust)] if trust.network != "unix:" else []
         except ValueError:
-            return Believed(None, "it believes a proxy that is not named by an address", trust.source)
+            why = "it believes a proxy that is not named by an address"
+            return Judged(None, why, trust.source, f"{trust.source}: write the proxy's address.")
     others = [(network, trust) for network, trust in networks if not network.is_loopback]
     for network, trust in others:
         if network.prefixlen == 0:
             why = f"{vhost.claims} is believed from everybody ({network}), so that any visitor can forge an address"
-            return Believed(False, why, trust.source)
-    for network, trust in others:
+            return Judged(False, why, trust.source, f"{trust.source}: write {_trusting(vhost, trusted)}.")
         if not _within(network, named):
             told = "does not name" if named else "names nobody of"
             why = f"{vhost.claims} is believed from addresses that web_log_trusted_proxies {told}"
-            return Believed(False if named else None, why, trust.source)
+            mend = f"{trust.source}: write {_trusting(vhost, trusted)}, or name the proxy in web_log_trusted_proxies."
+            return Judged(False if named else None, why, trust.source, mend)
     if any(not _within(network, [own for own, _trust in networks]) for network in named):
         why = "the front proxy is not believed, so that the proxy's address is logged as the visitor's"
-        return Believed(False, why, vhost.source, apart=not others)
+        return Judged(False, why, vhost.source, f"{vhost.source}: add {_trusting(vhost, trusted)}.")
     why = "exactly the named proxies are believed" if named else "only the connection's own address is believed"
-    return Believed(True, why, others[0][1].source if others else vhost.source)
+    return Judged(True, why, others[0][1].source if others else vhost.source)
+
+
+def _trusting(vhost: VirtualHost, trusted: Sequence[str]) -> str:
+    """The lines that make a virtual host believe exactly the named proxies."""
+    header = vhost.claims or "X-Forwarded-For"
+    proxies = trusted or ["ADDRESS-OF-THE-PROXY"]
+    if vhost.server == "nginx":
+        return f"'{' '.join(f'set_real_ip_from {proxy};' for proxy in proxies)} real_ip_header {header};'"
+    return f"'RemoteIPHeader {header}' and 'RemoteIPTrustedProxy {' '.join(proxies)}'"
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -291,9 +289,9 @@ def _within(
 def _log_holds(log: AccessLog, vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -> Judged:
     """Whether one log holds all that is wanted of every request."""
     source = log.directive.source
+    words = " ".join([log.directive.name, *log.directive.args])
     if log.kind == OFF:
-        words = " ".join([log.directive.name, *log.directive.args])
-        return Judged(False, f"requests are not logged ({words})", source)
+        return Judged(False, f"requests are not logged ({words})", source, f"{source}: remove '{words}'.")
     if log.kind == PIPE and not log.path:
         return Judged(None, "the log goes to a program of which we do not know what it keeps", source)
     held = {name: name in log.fields or (None if name in log.unclear else False) for name in wanted}
@@ -303,14 +301,58 @@ def _log_holds(log: AccessLog, vhost: VirtualHost, wanted: Sequence[str], sites:
         held["domain"] = domain_held(log, vhost, sites)
     missing = [name for name, there in held.items() if there is False]
     unclear = [name for name, there in held.items() if there is None]
+    line = _line(log, vhost, wanted)
     if missing:
-        return Judged(False, f"the log does not hold {', '.join(missing)}", source)
+        return Judged(False, f"the log does not hold {', '.join(missing)}", source, line)
     if log.always is False:
-        return Judged(False, f"not every request is logged (condition {log.condition})", source)
+        mend = f"{source}: remove '{log.condition}'."
+        return Judged(False, f"not every request is logged (condition {log.condition})", source, mend)
     if unclear or log.always is None:
         why = f"whether the log holds {', '.join(unclear)}" if unclear else f"which requests {log.condition} leaves out"
-        return Judged(None, f"it cannot be told from the configuration {why}", source)
+        mend = line if unclear else f"{source}: remove '{log.condition}'."
+        return Judged(None, f"it cannot be told from the configuration {why}", source, mend)
     return Judged(True, f"the log holds {', '.join(wanted)}", source)
+
+
+# what holds a field, and no query string
+_ITEMS = {
+    "nginx": {
+        "domain": "$host",
+        "client_ip": "$remote_addr",
+        "time": "[$time_iso8601]",
+        "method": "$request_method",
+        "path": "$path_asked",
+        "status": "$status",
+        "user_agent": '"$http_user_agent"',
+        "referer": '"$http_referer"',
+    },
+    "apache": {
+        "domain": "%V",
+        "client_ip": "%a",
+        "time": "%t",
+        "method": "%m",
+        "path": "%U",
+        "status": "%>s",
+        "user_agent": r"\"%{User-Agent}i\"",
+        "referer": r"\"%{Referer}i\"",
+    },
+}
+_PATH_ASKED = "map $request_uri $path_asked { ~^(?<path_alone>[^?]*) $path_alone; }"
+
+
+def _line(log: AccessLog, vhost: VirtualHost, wanted: Iterable[str]) -> str:
+    """The line that makes a log hold what is wanted."""
+    items = _ITEMS[vhost.server]
+    text = " ".join(items[name] for name in items if name in {*wanted, *FIELDS[:5]})
+    target = log.directive.args[0] if log.directive.name != "http" else log.path
+    at = log.directive.source
+    if vhost.server == "nginx":
+        where = f"{at}: write" if log.directive.name != "http" else f"{at}: add"
+        return (
+            f"{where} 'access_log {target} visits;', and in http {{}} "
+            f"'{_PATH_ASKED} log_format visits '{text}';' (or name the site in web_log_sites and harden)."
+        )
+    return f"{at}: write 'CustomLog {target} \"{text}\"' (or name the site in web_log_sites and harden)."
 
 
 def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -> Judged:
@@ -321,7 +363,7 @@ def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -
             judged.append(Judged(False, f"{place.context}: no log is configured", place.source))
         elif place.visited:
             best = _best(_log_holds(log, vhost, wanted, sites) for log in place.logs)
-            judged.append(Judged(best.good, f"{place.context}: {best.why}", best.source))
+            judged.append(replace(best, why=f"{place.context}: {best.why}"))
     return _worst(judged) if judged else Judged(True, "no visitor can be answered here", vhost.source)
 
 
@@ -331,7 +373,9 @@ def query_configured(vhost: VirtualHost) -> Judged:
     for log in vhost.logs:
         if log.kind != OFF:
             held = QUERY in log.fields or (None if QUERY in log.unclear else False)
-            judged.append(Judged(None if held is None else not held, _query_words(log, held), log.directive.source))
+            mend = _line(log, vhost, log.fields - {QUERY, REWRITTEN, "referer"}) if held is not False else ""
+            why = _query_words(log, held)
+            judged.append(Judged(None if held is None else not held, why, log.directive.source, mend))
     return _worst(judged) if judged else Judged(True, "nothing is logged", vhost.source)
 
 
@@ -383,6 +427,7 @@ def _trace_observed(vhost: VirtualHost, trace: Trace, wanted: Sequence[str], sit
     if log.host_names != ASKED and domain_held(log, vhost, sites) is not False:
         seen.add("domain")
     looked_for = [name for name in wanted if name not in ("time", "referer")]
+    seen_too = f" with {', '.join(looked_for)}" if looked_for else ""
     missing = [name for name in looked_for if name not in seen]
     if "domain" in missing and log.host_names == OWN and domain_held(log, vhost, sites) is None:
         missing.remove("domain")
@@ -391,7 +436,7 @@ def _trace_observed(vhost: VirtualHost, trace: Trace, wanted: Sequence[str], sit
         forged = "client_ip" in missing and request.expected == request.source and "192.0.2.201" in trace.lines[-1]
         why = "; a forged address was believed" if forged else ""
         return Layer(OBSERVED, False, f"the line of a marked request lacks {', '.join(missing)}{why}", source)
-    return Layer(OBSERVED, True, f"a marked request over {family} appeared with {', '.join(looked_for)}", source)
+    return Layer(OBSERVED, True, f"a marked request over {family} appeared{seen_too}", source)
 
 
 def _absent(log: AccessLog) -> bool | None:
@@ -454,15 +499,16 @@ def check_client_address(host: Host, question: Question, option: str) -> Iterato
     trusted = question.settings["trusted_proxies"]
     if "client_ip" not in question.settings["fields"]:
         return
-    anybody = any(vhost.trusts for server in web_servers(host) for vhost in server.vhosts)
+    servers = web_servers(host)
+    anybody = any(vhost.trusts for server in servers for vhost in server.vhosts)
+    sites = Sites(servers)
+    expected = "the visitor's address is believed from the named front proxies, and from nobody else"
     for server, vhost in subjects(host, question):
-        told = believed(vhost, trusted)
         if not vhost.trusts and not trusted:
             continue  # visitors come directly
-        judged = Judged(told.good, told.why, told.source)
-        if told.apart and anybody:
-            judged = _asked_by_proxy(host, vhost, trusted, Sites(web_servers(host)))
-        expected = "the visitor's address is believed from the named front proxies, and from nobody else"
+        judged = believed(vhost, trusted)
+        if trusted and not vhost.trusts:
+            judged = _asked_by_proxy(host, vhost, trusted, sites, anybody, judged)
         yield _configured("client_address", option, expected, server, vhost, judged, "")
 
 
@@ -507,7 +553,7 @@ def _configured(
     layers = [Layer(CONFIGURED, judged.good, judged.why, judged.source), server.running]
     layers += [Layer(OBSERVED, None, unprobed)] if unprobed else []
     status, proof, seen, _source = weigh(layers)
-    remedy = "Change the line that is named, or name the site in web_log_sites and run harden --tags web_log."
+    remedy = judged.mend
     if status == PASS and (judged.good is None or (server.pid and server.running.good is None)):
         # nothing bad was seen, but what is in effect everywhere was not seen either
         status, proof = ERROR, ""
@@ -539,22 +585,39 @@ def _observed(option: str, expected: str, vhost: VirtualHost, layers: Sequence[L
     )  # fmt: skip
 
 
-def _asked_by_proxy(host: Host, vhost: VirtualHost, trusted: Sequence[str], sites: Sites) -> Judged:
-    """Whether a front proxy asks a virtual host that believes nobody: its address would stand in the log."""
+def _asked_by_proxy(
+    host: Host, vhost: VirtualHost, trusted: Sequence[str], sites: Sites, anybody: bool, judged: Judged
+) -> Judged:
+    """Whether a named front proxy asks a virtual host that believes nobody: its address then stands in the log.
+
+    anybody: whether another virtual host believes a proxy; where none does, a line need not name its site to count.
+    """
     named = [_network(text) for text in trusted]
+    lines = seen = 0
     for log in vhost.logs:
         if log.kind != FILE or log.pattern != log.path:
             continue
-        lines = host.once(("tail", log.path), lambda path=log.path: _tail(host, path))  # type: ignore[misc]
-        alone = sites.alone(log)
-        for line in lines:
-            if any(_within(_network(word), named) for word in _ADDRESS.findall(line) if _is_address(word)):
-                if alone or any(name.lower() in line.lower() for name in vhost.names if len(name) > 3):
-                    return Judged(False, "the front proxy's address stands in the log as the visitor's", log.path)
-                if log.host_names != ASKED:
-                    why = "the front proxy's address stands in a log of several sites, and its lines do not name them"
-                    return Judged(None, why, log.path)
-    return Judged(True, "nobody is believed, and no request of the front proxy stands in the log", vhost.source)
+        tail = _tail(host, log.path)
+        lines += len(tail)
+        from_proxy = [line for line in tail if _speaks_for(line, named)]
+        if log.host_names == ASKED and not sites.alone(log):
+            from_proxy = [line for line in from_proxy if any(name.lower() in line.lower() for name in vhost.names)]
+        elif from_proxy and anybody and not sites.alone(log):
+            why = "a front proxy's address stands in a log of several sites, and its lines do not name them"
+            return Judged(None, why, log.path, judged.mend)
+        seen += len(from_proxy)
+    if seen:
+        why = f"a front proxy's address stands in {seen} of the last {lines} lines as the visitor's"
+        return replace(judged, why=f"{judged.why}: {why}")
+    if not lines and not anybody:
+        return Judged(None, "the front proxy is not believed; whether it asks cannot be told yet", vhost.source)
+    why = f"nobody is believed, and a front proxy's address stands in none of the last {lines} lines"
+    return Judged(True, why, vhost.source)
+
+
+def _speaks_for(line: str, named: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    """Whether a line holds an address of the front proxies."""
+    return any(_is_address(word) and _within(_network(word), named) for word in _ADDRESS.findall(line))
 
 
 _ADDRESS = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:]+)(?![\w.:])")
@@ -570,13 +633,18 @@ def _is_address(word: str) -> bool:
 
 
 def _tail(host: Host, path: str) -> list[str]:
-    """The last lines of a log; none where it is not there. Raises Unseen."""
-    seen = host.stat(path)
-    if seen is None:
-        return []
-    with host.open(path) as stream:
-        stream.seek(max(0, seen.st_size - _TAIL_BYTES))
-        return stream.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+    """The last lines of a log but those of our own requests; none where it is not there. Raises Unseen."""
+
+    def read() -> list[str]:
+        seen = host.stat(path)
+        if seen is None:
+            return []
+        with host.open(path) as stream:
+            stream.seek(max(0, seen.st_size - _TAIL_BYTES))
+            lines = stream.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+        return [line for line in lines if "privacy-hosting" not in line and "privacy.hosting" not in line]
+
+    return host.once(("tail", path), read)
 
 
 def subject(vhost: VirtualHost) -> str:

@@ -591,9 +591,11 @@ class _Effect:
         """The logs of a virtual host: its own and the global ones; the main server's where it has none of its own."""
         formats = {**self.formats, **self._formats(inside)}
         own = self._logs(inside, formats, context, "customlog", "transferlog")
+        # a log without a format takes the one of the virtual host that uses it, the others have the main server's
+        inherited = {**self.formats, "": formats[""]} if "" in formats else self.formats
         if own:
-            return own + self._logs(self.main, self.formats, context, "globallog")
-        return self._logs(self.main, self.formats, context, "customlog", "transferlog", "globallog")
+            return own + self._logs(self.main, inherited, context, "globallog")
+        return self._logs(self.main, inherited, context, "customlog", "transferlog", "globallog")
 
     def _says(self, inside: Sequence[Directive], name: str, *words: str) -> bool:
         """Whether a setting has one of these values in a virtual host, or in any directory of it or of the server."""

@@ -53,7 +53,7 @@ _REQUESTS: Sequence[Mapping[str, str]] = [
         "query_string": uri.partition("?")[2],
         "is_args": "?" if "?" in uri else "",
         "request_method": "GET",
-        "http_referer": f"https://{_REFERER}{uri}",
+        "http_referer": f"https://{_REFERER}/" + ("?" + uri.partition("?")[2] if "?" in uri else ""),
         "http_user_agent": _AGENT,
         "remote_addr": "203.0.113.77",
         "host": "hOsT.example",

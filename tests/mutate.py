@@ -27,6 +27,7 @@ from tests import life
 from tests.lab import cases, recorded
 
 UNIT_LIMIT = 120  # seconds
+TESTS_PASSED, TESTS_FAILED = 0, 1  # exit codes of pytest
 KILLED, SURVIVED = "killed", "SURVIVED"
 
 
@@ -52,10 +53,14 @@ def survives_unit_tests(mutant: Mutant) -> bool:
     tests = sorted(map(str, (ROOT / "tests" / "unit").glob(f"test_{mutant.measure}*.py")))
     if not tests:
         return True
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.stub", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.stub", *tests]
     environment = {**os.environ, "STUB": str(mutant), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=UNIT_LIMIT, check=False)
-    return done.returncode == 0
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=UNIT_LIMIT, check=False
+    )
+    if done.returncode not in (TESTS_PASSED, TESTS_FAILED):
+        raise SystemExit(f"error: the unit tests of {mutant.measure} could not be run:\n{done.stdout}{done.stderr}")
+    return done.returncode == TESTS_PASSED
 
 
 def survives_sabotage(mutant: Mutant, rounds: Sequence[recorded.Recorded]) -> bool:

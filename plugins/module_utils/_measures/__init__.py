@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The measures that exist: one file each, one line each in this list.
+"""The measures that exist: one file each, entered twice below.
 
 PRIVATE to the collection.
 """
@@ -12,6 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .._measure import Measure
-from . import log_retention, web_log
+from . import (
+    log_retention,
+    web_log,
+)
 
-MEASURES: Mapping[str, Measure] = {module.MEASURE.name: module.MEASURE for module in (log_retention, web_log)}
+MEASURES: Mapping[str, Measure] = {
+    module.MEASURE.name: module.MEASURE
+    for module in (
+        log_retention,
+        web_log,
+    )
+}

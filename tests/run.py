@@ -66,9 +66,9 @@ def suite(name: str, path: str, limit: int = 180) -> Step:
 
 # The longest comes first, for two run at a time.
 CHECKS = [
+    suite("unit", "tests/unit", limit=600),
     tool("sanity", "python tests/sanity.py", limit=600),
     tool("ansible-lint", "ansible-lint"),
-    suite("unit", "tests/unit", limit=600),
     suite("tree", "tests/tree"),
     tool("mypy", "mypy -p ansible_collections.privacy.hosting.plugins"),
     tool("docs", "antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck ."),

@@ -88,6 +88,7 @@ HOST_TESTS = [
     scenario("bookworm"),
     scenario("trixie"),
     suite("browser", "tests/browser", limit=300),
+    suite("example", "tests/example_measure/test_example.py", limit=300),
     tool("mutate", "python tests/mutate.py", limit=1800),
     suite("newest-core", "tests/controller", limit=600),
 ]

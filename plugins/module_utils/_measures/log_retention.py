@@ -257,7 +257,11 @@ def _check_rotation(host: Host, question: Question, option: str) -> Iterator[Fin
 
 def _must_be_kept(case: _Case, family: Family) -> bool:
     """Whether a log holds page views of the period: a server writes them, or wrote them before the site was removed."""
-    return family.is_access or (not family.configured and any(p.modified > case.cutoff for p in family.pieces))
+    if family.configured:
+        return family.is_access
+    young = any(piece.modified > case.cutoff for piece in family.pieces)
+    copy = any(family.log.startswith(log.path) for log in _log_files(case.host))
+    return young and not copy and "error" not in os.path.basename(family.log)
 
 
 def _late_enough(family: Family, rotations: Sequence[Rotation]) -> Layer:
@@ -443,20 +447,23 @@ def _origins(case: _Case, family: Family) -> list[origin.Origin]:
     host = origin.of_host(case.host)
     found += [host] if host else []
     if settings.get("web_since"):
-        found.append(origin.Origin(_day(settings["web_since"]), f"{NAME}_web_since"))
+        found.append(origin.Origin(_day(case, settings["web_since"]), f"{NAME}_web_since"))
     for entry in settings.get("web_since_sites") or ():
         name, _, day = str(entry).strip().rpartition(" ")
         if name.strip() in (*family.sites, family.log):
-            found.append(origin.Origin(_day(day), f"{NAME}_web_since_sites"))
+            found.append(origin.Origin(_day(case, day), f"{NAME}_web_since_sites"))
     directory = origin.of_directory(case.host, os.path.dirname(family.log))
     return [*found, *([directory] if directory else [])]
 
 
-def _day(text: object) -> dt.datetime:
+def _day(case: _Case, text: object) -> dt.datetime:
     try:
-        return dt.datetime.combine(dt.date.fromisoformat(str(text)), dt.time(), dt.timezone.utc)
+        day = dt.datetime.combine(dt.date.fromisoformat(str(text)), dt.time(), dt.timezone.utc)
     except ValueError:
         raise Unseen(f"{text!r} is no date; write {NAME}_web_since_sites like 'shop.example.nl 2026-01-31'") from None
+    if day > case.host.now:
+        raise Unseen(f"{text} is still to come: logging cannot have begun then")
+    return day
 
 
 def _holes(case: _Case, family: Family) -> Iterator[Layer]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import glob as globbing
 import json
 import os
 import re
@@ -238,7 +239,11 @@ def _from_jobs(host: Host) -> Iterator[Cleaner]:
         if "systemd-tmpfiles" in job.text:
             continue
         for text, source in running.scripts_of(host, job):
-            yield from of_script(text, job, source)
+            for cleaner in of_script(text, job, source):
+                # another user may lack the rights, and without a shell nobody resolves a pattern
+                shell = not job.unit or source != job.command or " -c " in text
+                sure = job.user == "root" and (shell or not any(map(globbing.has_magic, cleaner.roots)))
+                yield cleaner if sure else replace(cleaner, clear=False)
 
 
 _SEPARATORS = frozenset([";", "&&", "||", "&", "|", "\n", "(", ")", "{", "}", "then", "do", "else", "|&"])
@@ -247,6 +252,7 @@ _WITH_COMMAND = frozenset(
 )
 
 
+_SHELLS = frozenset(["sh", "bash", "dash"])
 _CONDITION = re.compile(r"(?:^|[;\s])(?:if|case|while|until)\s|\|\||&&", re.MULTILINE)
 
 
@@ -313,7 +319,9 @@ def _pipelines(text: str) -> Iterator[tuple[list[str], list[str]]]:
     for place, (command, end) in enumerate(commands):
         piped = commands[place + 1][0] if end == "|" and place + 1 < len(commands) else []
         bare = _unwrapped(command)
-        if bare:
+        if bare and os.path.basename(bare[0]) in _SHELLS and "-c" in bare:
+            yield from _pipelines(" ".join(bare[bare.index("-c") + 1 :]))
+        elif bare:
             yield bare, piped
 
 

@@ -28,7 +28,7 @@ _TIMER_FIELDS = (
 )
 _SERVICE_FIELDS = (
     "Id,LoadState,ActiveState,Result,ExecMainStatus,ExecMainExitTimestamp,ExecStart,FragmentPath,ConditionResult,"
-    "ConditionTimestamp,DropInPaths"
+    "ConditionTimestamp,DropInPaths,User"
 )
 _NEXT = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")
 _BUSY = ("active", "activating")  # while a service runs, its timer has no next run yet
@@ -53,7 +53,7 @@ class Job:
     every_days: the longest time between two runs as configured. text: shell text of what it runs.
     faults: why it does not really run, configured or seen; good only if there is none.
     result: what is known of its last run, in words; failed: the last run ended badly.
-    unit: the service, of a timer; command: where what it runs stands, 'file:line'.
+    unit: the service, of a timer; command: where what it runs stands, 'file:line'; user: as whom it runs.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Job:
     last: dt.datetime | None = None
     unit: str = ""
     command: str = ""
+    user: str = "root"
 
 
 def jobs(host: Host) -> list[Job]:
@@ -122,6 +123,7 @@ def _timer_job(host: Host, timer: dict[str, str], service: dict[str, str]) -> Jo
         last=_when(timer.get("LastTriggerUSec", "")),
         unit=service["Id"],
         command=_exec_source(host, service),
+        user=service.get("User") or "root",
     )
 
 
@@ -291,9 +293,10 @@ def _table(host: Host, path: str, cron: _Cron, owned: bool) -> Iterator[Job]:
             days, rest = _CRON_WORDS.get(words[0], 366.0), words[columns - 4 :]
         else:
             days, rest = cron_days(words[:5]), words[columns:]
+        user = words[columns - 1 if not words[0].startswith("@") else 1] if owned and rest else path.rpartition("/")[2]
         if rest:
             command = re.sub(r"(?<!\\)%.*", "", rest[0]).replace("\\%", "%")  # what follows a % is input
-            yield Job(f"the line in {path}", command, days, f"{path}:{number}", tuple(faults))
+            yield Job(f"the line in {path}", command, days, f"{path}:{number}", tuple(faults), user=user)
 
 
 def _table_faults(path: str, text: str, mode: int, owner: int, owned: bool) -> Iterator[str]:

@@ -23,8 +23,8 @@ from .._change import ChangeError, Planned, Transaction, UnitState, Validation
 from .._host import Host
 from .._log_destroyer import CONFIG, Rules, find
 from .._option import Period
-from .._services import logfile
-from .._services.logfamilies import Piece, families, what_is_taken
+from .._services import logfamilies, logfile
+from .._services.logfamilies import Piece, what_is_taken
 from .._services.logrotate import Configuration, configuration, hindrance
 from .._services.panels import panel
 from .._services.web import STATISTICS, STREAM, SYSLOG, LogFile, log_files, web_servers
@@ -149,7 +149,7 @@ def rules(host: Host, logs: Sequence[LogFile], period: str, paths: Sequence[str]
     """What the destroyer is told about this host: where web logs lie, and those that are written now."""
     directories = {os.path.dirname(log.path) for log in logs} | set(_SERVERS_OWN)
     of_web = {path for path in directories if host.stat(path) and what_is_taken(path) == "all"}
-    found = families(host, logs, paths)
+    found = logfamilies.find(host, logs, paths)
     warnings += [f"{unseen}; {CONFIG} may lack logs that nobody writes any more" for unseen in found.unseen]
     bases = {log.path for log in logs} | {fam.log for fam in found.families if any(map(_dated, fam.pieces))}
     bases = {base for base in bases if not any(base.startswith(f"{path}/") for path in of_web)}

@@ -9,3 +9,4 @@ from __future__ import annotations
 
 def pytest_addoption(parser):
     parser.addoption("--screenshot", metavar="FILE", help="write a picture of the report there, as PNG")
+    parser.addoption("--page", metavar="FILE", help="the page it is of, as reports/lab/before/web1.html")

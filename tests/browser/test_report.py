@@ -4,10 +4,12 @@
 
 """The report in a browser: it loads by itself, fits a phone and a sheet of paper, and folds what is in order.
 
-pytest tests/browser --screenshot=docs/report.png also writes the README's picture.
+pytest tests/browser --screenshot=docs/report.png --page=reports/lab/before/web1.html also writes the README's picture.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -145,7 +147,8 @@ def test_dark_and_light_differ(report, visit):
 
 def test_the_picture_of_the_readme(report, visit, request):
     """A picture of the report's beginning, in English; written only where --screenshot says so."""
-    page = visit(report / "web1.html", {"width": 1200, "height": 1180}, device_scale_factor=1.5)
+    shown = Path(request.config.getoption("--page") or report / "web1.html").resolve()
+    page = visit(shown, {"width": 1200, "height": 1180}, device_scale_factor=1.5)
     picture = page.screenshot()
     assert picture.startswith(b"\x89PNG")
     target = request.config.getoption("--screenshot")

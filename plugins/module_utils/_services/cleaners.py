@@ -271,9 +271,10 @@ def of_script(text: str, job: Job, source: str) -> Iterator[Cleaner]:
             paths = tuple(word for word in command[1:] if word.startswith("/"))
             if paths:
                 yield Cleaner(name, paths, 0.0, MTIME, job, _at(source, text, name, paths[0]), clear=not conditional)
-        elif name in ("tmpreaper", "tmpwatch", "savelog", "tidy"):
+        elif name in ("tmpreaper", "tmpwatch", "savelog"):
             paths = tuple(word for word in command[1:] if word.startswith("/"))
-            yield Cleaner(name, paths, 0.0, ANY_TIME, job, _at(source, text, name, ""), clear=False)
+            if paths:
+                yield Cleaner(name, paths, 0.0, ANY_TIME, job, _at(source, text, name, ""), clear=False)
 
 
 # brackets and semicolons that are words of find, not of the shell

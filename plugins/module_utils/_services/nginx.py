@@ -46,7 +46,7 @@ from .virtualhost import (
 NAME = "nginx"
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'"""
-    r"""|(?P<mark>[;{}])|(?P<word>(?:\\.|\$\{|[^\s;{\\])+)""",
+    r"""|(?P<mark>[;{}])|(?P<word>(?!["'])(?:\\.|\$\{|[^\s;{\\])+)""",
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"""\\(["'\\trn])""")
@@ -141,18 +141,21 @@ class _Reader:
 
     host: Host
     prefix: str
-    files: list[str] = field(default_factory=list)
+    files: dict[str, None] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    _parsed: dict[str, tuple[Directive, ...]] = field(default_factory=dict)
 
     def file(self, path: str, above: tuple[str, ...] = ()) -> tuple[Directive, ...]:
         """The directives of a file, with those of the files that it includes in their places."""
         if path in above or len(above) > _DEPTH:
             self.problems.append(f"{above[-1]} includes {path}, which includes it again: nginx would not load this")
             return ()
-        self.files.append(path)
+        self.files[path] = None
         try:
-            return self._spliced(parse(self.host.read(path), path), (*above, path))
+            if path not in self._parsed:
+                self._parsed[path] = parse(self.host.read(path), path)
+            return self._spliced(self._parsed[path], (*above, path))
         except (Unseen, Malformed) as problem:
             self.problems.append(str(problem))
             return ()
@@ -219,7 +222,7 @@ def _build(host: Host, exe: str, argv: Sequence[str]) -> _Build:
         config=config,
         prefix=prefix,
         access_log=os.path.join(prefix, built.get("http-log-path", "logs/access.log")),
-        error_log=os.path.join(prefix, options.get("-e") or built.get("error-log-path", "logs/error.log")),
+        error_log=options.get("-e") or built.get("error-log-path", "logs/error.log"),
         directives=options.get("-g", ""),
     )
 
@@ -321,6 +324,7 @@ class _Effect:
         http = [directive for block in self.https for directive in block.block or ()]
         self.http = http
         self.http_settings = [directive for directive in http if directive.block is None]
+        self.http_rewrites = any(map(_redirects_within, self.http_settings))
         maps = {entry.args[1].lstrip("$"): entry for entry in named(http, "map") if len(entry.args) == 2}
         self.formats = Formats(dict(self._log_formats(http)), maps, frozenset(self._made()))
 
@@ -464,15 +468,15 @@ class _Effect:
 
     def _trusted(self, server: Sequence[Directive]) -> tuple[tuple[Trust, ...], str]:
         """Who is believed, and by what they claim."""
-        here = named(server, "set_real_ip_from") or named(self.http, "set_real_ip_from")
+        here = named(server, "set_real_ip_from") or named(self.http_settings, "set_real_ip_from")
         deeper = [entry for inner in server for entry in _all(inner.block or ()) if entry.name == "set_real_ip_from"]
         trusts = tuple(Trust(entry.args[0], entry.source) for entry in (*here, *deeper) if entry.args)
-        headers = named(server, "real_ip_header") or named(self.http, "real_ip_header")
+        headers = named(server, "real_ip_header") or named(self.http_settings, "real_ip_header")
         return trusts, (headers[-1].args[0] if headers and headers[-1].args else "X-Real-IP") if trusts else ""
 
     def _rewrites(self, server: Sequence[Directive]) -> bool:
         """Whether requests may be answered under another path than the one asked for."""
-        return any(_redirects_within(entry) for entry in (*self.http_settings, *_all(server)))
+        return self.http_rewrites or any(_redirects_within(entry) for entry in _all(server))
 
     # -- places ---------------------------------------------------------------------------------------------------
 
@@ -505,13 +509,13 @@ class _Effect:
     def _error_logs(self, block: Iterable[Directive], inherited: tuple[ErrorLog, ...]) -> tuple[ErrorLog, ...]:
         entries = named(block, "error_log")
         if not entries:
-            return inherited or (ErrorLog(FILE, self.build.error_log, None),)
-        found = []
-        for entry in entries:
-            if entry.args and not entry.args[0].startswith("memory:"):
-                kind, path = (STREAM, "") if entry.args[0] == "stderr" else self._target(entry.args[0])
-                found.append(ErrorLog(kind, path, entry))
-        return tuple(found)
+            return inherited or (self._error_log(self.build.error_log, None),)
+        written = [entry for entry in entries if entry.args and not entry.args[0].startswith("memory:")]
+        return tuple(self._error_log(entry.args[0], entry) for entry in written)
+
+    def _error_log(self, word: str, entry: Directive | None) -> ErrorLog:
+        kind, path = (STREAM, "") if word == "stderr" else self._target(word)
+        return ErrorLog(kind, path, entry)
 
     def _all_error_logs(self, server: Sequence[Directive], errors: tuple[ErrorLog, ...]) -> Iterator[ErrorLog]:
         here = self._error_logs(server, errors)
@@ -566,7 +570,7 @@ def _redirects_within(entry: Directive) -> bool:
         return last not in ("redirect", "permanent") and not re.match(r"https?://|\$scheme", target)
     if entry.name in ("try_files", "error_page"):
         return last.startswith(("/", "$")) and last not in ("$uri", "$uri/")
-    return bool(re.match(r"perl$|js_|.*_by_lua", entry.name))
+    return entry.name == "perl" or entry.name.startswith("js_") or "_by_lua" in entry.name
 
 
 def _on(block: Iterable[Directive], name: str) -> bool:

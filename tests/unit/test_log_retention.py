@@ -217,10 +217,10 @@ def test_other_logs_are_not_judged_yet(world: World, option: str) -> None:
 def test_more_files_than_can_be_looked_at(world: World) -> None:
     for number in range(30):
         world.write(f"many/x{number}.log", 3)
+    world.rotate(STOCK)
     host = Host(now=NOW, limits=Limits(names=20))
     assert "more than 20 files" in one(world.ask("subjects", host=host), "error").observed
     # what could be looked at is judged all the same
-    world.rotate(STOCK)
     assert statuses(world.ask("rotation", host=host)) == {"fail"}
 
 

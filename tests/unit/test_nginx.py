@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the privacy.hosting authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: S104  an address that a test names, and nobody binds to
 
 """nginx's configuration: what is read, and which logs take effect where."""
 
@@ -61,7 +62,7 @@ def log(tmp_path: Path, words: str, http: str = "") -> AccessLog:
 
 
 def test_words_are_read_as_nginx_reads_them() -> None:
-    text = "a 'b c' \"d\\\"e\\\\\" f#g ${h}i j\\;k;# no\nlog_format x 'one;' \"{two}\";\nblock ~ \\.php$ { inner; }\n"
+    text = 'a \'b c\' "d\\"e\\\\" f#g ${h}i j\\;k;# no\nlog_format x \'one;\' "{two}";\nblock ~ \\.php$ { inner; }\n'
     first, second, block = nginx.parse(text, "/c")
     assert first.args == ("b c", 'd"e\\', "f#g", "${h}i", "j\\;k")
     assert second.args == ("x", "one;", "{two}")

@@ -17,15 +17,19 @@ from ansible_collections.privacy.hosting.plugins.module_utils._host import Host,
 ANSWERS = {  # Debian 12
     ("/usr/sbin/nginx", "-V"): (
         "",
-        "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20 7 Apr 2026 (running with OpenSSL 3.0.22 25 Aug 2026)\n"
-        "TLS SNI support enabled\nconfigure arguments: --with-ld-opt='-Wl,-z,relro -Wl,-z,now -fPIC' "
-        "--prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf --http-log-path=/var/log/nginx/access.log "
-        "--error-log-path=stderr --lock-path=/var/lock/nginx.lock --pid-path=/run/nginx.pid\n",
+        (
+            "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20 7 Apr 2026 (running with OpenSSL 3.0.22 25 Aug 2026)\n"
+            "TLS SNI support enabled\nconfigure arguments: --with-ld-opt='-Wl,-z,relro -Wl,-z,now -fPIC' "
+            "--prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf --http-log-path=/var/log/nginx/access.log "
+            "--error-log-path=stderr --lock-path=/var/lock/nginx.lock --pid-path=/run/nginx.pid\n"
+        ),
     ),
     ("/usr/sbin/apache2", "-v"): ("Server version: Apache/2.4.71 (Debian)\nServer built:   2026-11-12T08:58:41\n", ""),
     ("/usr/sbin/apache2", "-l"): (
-        "Compiled in modules:\n  core.c\n  mod_so.c\n  mod_watchdog.c\n  http_core.c\n  mod_log_config.c\n"
-        "  mod_logio.c\n  mod_version.c\n  mod_unixd.c\n",
+        (
+            "Compiled in modules:\n  core.c\n  mod_so.c\n  mod_watchdog.c\n  http_core.c\n  mod_log_config.c\n"
+            "  mod_logio.c\n  mod_version.c\n  mod_unixd.c\n"
+        ),
         "",
     ),
 }
@@ -62,12 +66,16 @@ def process(name: str, *argv: str, pid: int = 0, parent: int = 1, age_s: float =
 
 def nginx(config: Path, *more: Process, age_s: float = -60) -> WebHost:
     """A host with an nginx that was started with this file."""
-    master = process("nginx", f"nginx: master process /usr/sbin/nginx -c {config} -g daemon on; user www-data;", age_s=age_s)
+    master = process(
+        "nginx", f"nginx: master process /usr/sbin/nginx -c {config} -g daemon on; user www-data;", age_s=age_s
+    )
     worker = process("nginx", "nginx: worker process", pid=999999, parent=master.pid, age_s=age_s)
     return WebHost([master, worker, *more])
 
 
 def apache(config: Path, *arguments: str, age_s: float = -60) -> WebHost:
     """A host with an Apache that was started with this file."""
-    master = process("apache2", "/usr/sbin/apache2", "-d", str(config.parent), "-f", str(config), *arguments, age_s=age_s)
+    master = process(
+        "apache2", "/usr/sbin/apache2", "-d", str(config.parent), "-f", str(config), *arguments, age_s=age_s
+    )
     return WebHost([master, replace(master, pid=999999, parent=master.pid)])

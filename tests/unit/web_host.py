@@ -18,7 +18,7 @@ ANSWERS = {  # Debian 12
     ("/usr/sbin/nginx", "-V"): (
         "",
         (
-            "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20 7 Apr 2026 (running with OpenSSL 3.0.22 25 Aug 2026)\n"
+            "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20 7 Apr 2026\n"
             "TLS SNI support enabled\nconfigure arguments: --with-ld-opt='-Wl,-z,relro -Wl,-z,now -fPIC' "
             "--prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf --http-log-path=/var/log/nginx/access.log "
             "--error-log-path=stderr --lock-path=/var/lock/nginx.lock --pid-path=/run/nginx.pid\n"

@@ -253,6 +253,7 @@ class Transaction:
     run: groups the transactions that undo puts back together, a time like 2026-01-31T12:00:00Z.
     Make it before reading what is to be changed: it first puts back what was cut off (``recovered`` names it).
     In check mode nothing is touched; ``changed`` and ``diff`` tell what would be done.
+    undoes: it puts its run back; units then change before the files that they need go.
     """
 
     def __init__(
@@ -262,12 +263,12 @@ class Transaction:
         check: bool = False,
         root: str = UNDO,
         caller: Caller = call,
-        early_units: bool = False,
+        undoes: bool = False,
     ) -> None:
         self.run, self.name, self.check, self.root = run, name, check, root
         self.validations: list[Validation] = []
         self.reloads: list[str] = []
-        self.call, self._early_units = caller, early_units
+        self.call, self._undoes = caller, undoes
         self._paths: dict[str, PathChange] = {}
         self._units: dict[str, UnitChange] = {}
         self._lock: int | None = None
@@ -340,6 +341,14 @@ class Transaction:
         return bool(self._paths or self._units)
 
     @property
+    def told_recovery(self) -> str:
+        """What was put back of a run that was cut off, in a sentence; '' where there was none."""
+        if not self.recovered:
+            return ""
+        verb = "will be" if self.check else "was"
+        return f"an earlier run was cut off; its half {verb} put back: {', '.join(self.recovered)}"
+
+    @property
     def changes(self) -> list[str]:
         """The paths and units that change."""
         return [*self._paths, *self._units]
@@ -400,7 +409,7 @@ class Transaction:
             raise ChangeError(f"{_told(error, self.root)}; nothing was changed") from None
 
     def _move_in(self, partial: str) -> str:
-        if any(other > self.run for other in runs(self.root)):  # a time from a cache of facts
+        if not self._undoes and any(other > self.run for other in runs(self.root)):  # a time from a cache of facts
             self.run = now()
         directory = os.path.join(self.root, self.run)
         os.makedirs(directory, mode=0o700, exist_ok=True)
@@ -420,14 +429,14 @@ class Transaction:
                 for change in changes
             ],
             "units": [asdict(change) for change in self._units.values()],
-            "early_units": self._early_units,
+            "undoes": self._undoes,
             "validations": [asdict(validation) for validation in self.validations],
             "reloads": self.reloads,
         }
         return json.dumps(manifest, indent=1).encode() + b"\n"
 
     def _apply(self, faults_before: Mapping[Validation, set[str]]) -> None:
-        if self._early_units:
+        if self._undoes:
             self._set_units()
         self._place_files()
         for validation in self.validations:
@@ -436,7 +445,7 @@ class Transaction:
                 self._refused = validation
                 raise ChangeError(told)
         _daemon_reload(self._paths, self.call)
-        if not self._early_units:
+        if not self._undoes:
             self._set_units()
         self._tidy()
         self._reloading = True
@@ -525,11 +534,10 @@ def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) 
     try:
         transaction = Transaction(module.params["run"] or now(), name, module.check_mode)
         if transaction.recovered:
-            verb = "will be" if module.check_mode else "was"
-            module.warn(f"an earlier run was cut off; its half {verb} put back: {', '.join(transaction.recovered)}")
+            module.warn(transaction.told_recovery)
         planned = plan(transaction)
         result = {"changes": transaction.changes, "diff": transaction.diff(), **planned.result}
-        result["changed"] = transaction.commit()
+        result["changed"] = transaction.commit() or bool(transaction.recovered)
         result["run"] = transaction.run
         if planned.afterwards:
             more = planned.afterwards()
@@ -559,7 +567,7 @@ class Manifest:
     name: str
     paths: tuple[PathChange, ...]
     units: tuple[UnitChange, ...]
-    early_units: bool
+    undoes: bool
     validations: tuple[Validation, ...]
     reloads: tuple[str, ...]
 
@@ -573,10 +581,11 @@ def runs(root: str = UNDO) -> list[str]:
 
 
 def transactions(run: str, root: str = UNDO) -> Iterator[Manifest]:
-    """The transactions of a run, in order."""
+    """The transactions of a run that were completed, in order."""
     directory = os.path.join(root, run)
     for name in sorted(os.listdir(directory)):
-        yield _manifest(os.path.join(directory, name))
+        if not os.path.exists(os.path.join(directory, name, "open")):
+            yield _manifest(os.path.join(directory, name))
 
 
 def _manifest(place: str) -> Manifest:
@@ -595,7 +604,7 @@ def _manifest(place: str) -> Manifest:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ChangeError(f"{place}/manifest.json cannot be read: {error}") from None
     return Manifest(
-        place, raw["name"], tuple(paths), tuple(units), raw["early_units"], tuple(validations), tuple(raw["reloads"])
+        place, raw["name"], tuple(paths), tuple(units), raw["undoes"], tuple(validations), tuple(raw["reloads"])
     )
 
 
@@ -628,7 +637,7 @@ def _put_back(manifest: Manifest, run: Caller, reload: bool) -> None:
     reload: the services may have loaded what is put back here.
     """
     troubles: list[str] = []
-    if not manifest.early_units:
+    if not manifest.undoes:
         _reset_units(manifest, run, troubles)
     for change in reversed(manifest.paths):
         try:
@@ -642,7 +651,7 @@ def _put_back(manifest: Manifest, run: Caller, reload: bool) -> None:
             _reload(manifest.reloads, run)
     except ChangeError as error:
         troubles.append(str(error))
-    if manifest.early_units:
+    if manifest.undoes:
         _reset_units(manifest, run, troubles)
     if troubles:
         raise ChangeError(
@@ -682,36 +691,56 @@ def _put_back_path(change: PathChange) -> None:
 
 @dataclass(frozen=True)
 class Undone:
-    """What undo does with a run. left: paths and units that somebody changed since, which stay as they are."""
+    """What undo does with a run ('' where none has changed the host).
+
+    earlier: runs before it, the last one first; left: paths and units that somebody changed since, which stay as they
+    are; names: of its transactions.
+    """
 
     run: str
     transaction: Transaction
-    left: tuple[str, ...]
-    names: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
-def plan_undo(run: str, check: bool = False, root: str = UNDO, caller: Caller = call) -> Undone:
-    """The transaction that puts back what nobody changed since a run. Commit it to do so."""
-    undo = Transaction(run, "undo", check=check, root=root, caller=caller, early_units=True)
-    manifests = [item for item in transactions(run, root) if item.name != "undo"]
+def plan_undo(wanted: str = "last", check: bool = False, root: str = UNDO, caller: Caller = call) -> Undone:
+    """The transaction that puts back what nobody changed since a run. Commit it to do so.
+
+    wanted: a run, or 'last'. Raises ChangeError for a run that is not known.
+    """
+    undo = Transaction("", "undo", check=check, root=root, caller=caller, undoes=True)
+    known = [run for run in runs(root) if any(transactions(run, root))]
+    if wanted != "last" and wanted not in known:
+        raise ChangeError(f"no run {wanted} has changed this host; those that did: {', '.join(known) or 'none'}")
+    if not known:
+        return Undone("", undo)
+    undo.run = known[-1] if wanted == "last" else wanted
+    manifests = [item for item in transactions(undo.run, root) if item.name != undo.name]
     left: list[str] = []
     for manifest in reversed(manifests):
-        for unit in reversed(manifest.units):
-            now = unit_state(unit.name, caller)
-            if now == unit.after:
-                undo.unit(unit.name, unit.before)
-            elif now != unit.before:
-                left.append(unit.name)
-        for change in reversed(manifest.paths):
-            node = undo.look(change.path)
-            if node == change.after and not _holds_others(change, undo):
-                undo.put(change.path, change.before)
-            elif node != change.before:
-                left.append(change.path)
-        undo.validations += [v for v in manifest.validations if v not in undo.validations]
-        undo.reloads += [unit for unit in manifest.reloads if unit not in undo.reloads]
+        left += _plan_to_put_back(manifest, undo)
     undo.validations = [validation for validation in undo.validations if _will_be_there(validation.argv[0], undo)]
-    return Undone(run, undo, tuple(dict.fromkeys(left)), tuple(dict.fromkeys(item.name for item in manifests)))
+    earlier = tuple(run for run in reversed(known) if run < undo.run)
+    return Undone(undo.run, undo, earlier, tuple(dict.fromkeys(left)), tuple(dict.fromkeys(i.name for i in manifests)))
+
+
+def _plan_to_put_back(manifest: Manifest, undo: Transaction) -> Iterator[str]:
+    """Add a transaction's state before to one that undoes it. Yields what somebody changed since."""
+    for unit in reversed(manifest.units):
+        now = unit_state(unit.name, undo.call)
+        if now == unit.after:
+            undo.unit(unit.name, unit.before)
+        elif now != unit.before:
+            yield unit.name
+    for change in reversed(manifest.paths):
+        node = undo.look(change.path)
+        if node == change.after and not _holds_others(change, undo):
+            undo.put(change.path, change.before)
+        elif node != change.before:
+            yield change.path
+    undo.validations += [v for v in manifest.validations if v not in undo.validations]
+    undo.reloads += [unit for unit in manifest.reloads if unit not in undo.reloads]
 
 
 def _will_be_there(command: str, undo: Transaction) -> bool:

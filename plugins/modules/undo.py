@@ -82,7 +82,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._change import ChangeError, Undone, plan_undo, runs
+from ..module_utils._change import ChangeError, Undone, plan_undo
 
 # what an administrator must know once a measure's changes are gone
 AFTERWARDS = {
@@ -91,13 +91,15 @@ AFTERWARDS = {
 }
 
 
-def sentences(undone: Undone, check: bool, earlier: list[str]) -> list[str]:
-    """What undo did or would do, for an administrator."""
-    changes = undone.transaction.changes
-    said = []
-    if changes:
-        done = "Would put back" if check else "Put back"
-        said += [f"{done} what the run of {undone.run} changed:", *(f"- {change}" for change in changes)]
+def sentences(undone: Undone) -> list[str]:
+    """What undo does, for an administrator."""
+    transaction, earlier = undone.transaction, undone.earlier
+    said = [transaction.told_recovery] if transaction.recovered else []
+    if not undone.run:
+        return [*said, "No run of hardening has changed this host; there is nothing to put back."]
+    if transaction.changed:
+        done = "Would put back" if transaction.check else "Put back"
+        said += [f"{done} what the run of {undone.run} changed:", *(f"- {change}" for change in transaction.changes)]
         said += [AFTERWARDS[name] for name in undone.names if name in AFTERWARDS]
     else:
         said.append(f"Nothing is left to put back of the run of {undone.run}.")
@@ -110,25 +112,17 @@ def sentences(undone: Undone, check: bool, earlier: list[str]) -> list[str]:
 
 def undo(wanted: str, check: bool) -> dict[str, Any]:
     """Put a run back; the module's result. Raises ChangeError."""
-    known = runs()
-    if not known and wanted == "last":
-        says = ["No run of hardening has changed this host; there is nothing to put back."]
-        return {"changed": False, "run": "", "changes": [], "left": [], "earlier": [], "says": says, "diff": []}
-    run = known[-1] if wanted == "last" else wanted
-    if run not in known:
-        raise ChangeError(f"no run {run} has changed this host; those that did: {', '.join(known) or 'none'}")
-    undone = plan_undo(run, check)
-    diff = undone.transaction.diff()
-    earlier = [other for other in reversed(known) if other < run]
-    return {
-        "changed": undone.transaction.commit(),
-        "run": run,
+    undone = plan_undo(wanted, check)
+    result = {
+        "run": undone.run,
         "changes": undone.transaction.changes,
         "left": list(undone.left),
-        "earlier": earlier,
-        "says": sentences(undone, check, earlier),
-        "diff": diff,
+        "earlier": list(undone.earlier),
+        "says": sentences(undone),
+        "diff": undone.transaction.diff(),
     }
+    changed = undone.transaction.commit()
+    return {**result, "changed": changed or bool(undone.transaction.recovered)}
 
 
 def main() -> None:

@@ -296,6 +296,27 @@ def test_undo_in_check_mode_touches_nothing(etc: Path) -> None:
     assert tree(etc.parent) == before
 
 
+def test_undo_goes_further_back_only_when_it_is_told_to(etc: Path) -> None:
+    before = configs(etc)
+    commit(etc)
+    later = Transaction("2026-02-01T12:00:00Z", "later", root=str(etc.parent / "undo"))
+    later.write(str(etc / "later"), "x\n")
+    later.commit()
+    later.close()
+    assert undo(etc, "last").run == "2026-02-01T12:00:00Z"
+    again = undo(etc, "last")
+    assert (again.run, again.transaction.changed, again.earlier) == ("2026-02-01T12:00:00Z", False, (RUN,))
+    assert undo(etc, RUN).transaction.changed
+    assert configs(etc) == before
+    assert _change.runs(str(etc.parent / "undo")) == [RUN, "2026-02-01T12:00:00Z"]
+
+
+def test_undo_says_which_runs_there_are(etc: Path) -> None:
+    with pytest.raises(ChangeError, match="no run yesterday has changed this host; those that did: none"):
+        undo(etc, "yesterday")
+    assert undo(etc, "last").run == ""
+
+
 def test_an_old_run_cannot_be_joined_after_a_newer_one(etc: Path) -> None:
     commit(etc)
     undo(etc)
@@ -367,6 +388,17 @@ def test_undo_cut_off_anywhere_can_be_done_again(etc: Path, tmp_path: Path) -> N
         subprocess.run(["rm", "-rf", str(tmp_path / "undo")], check=True)
         step += 1
     assert step > 20
+
+
+def test_undo_puts_back_what_was_cut_off(etc: Path, tmp_path: Path) -> None:
+    before = configs(etc)
+    assert _kill_at(30, lambda: commit(etc))
+    assert configs(etc) != before
+    told = undo(etc, "last", check=True)
+    assert str(etc / "rotation") in told.transaction.told_recovery
+    done = undo(etc, "last")
+    assert (done.run, configs(etc)) == ("", before)
+    assert "was put back" in done.transaction.told_recovery
 
 
 def test_what_a_cut_left_is_only_told_in_check_mode(etc: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from .._change import Transaction, Validation
 from .._host import Host
 from .._services.web import OFF, Directive, WebServer
-from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, words
+from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, unit, words
 
 ROOT = "/etc/apache2"
 OWN = f"{ROOT}/conf-available/privacy-hosting-log.conf"
@@ -61,7 +61,11 @@ def plan(host: Host, transaction: Transaction, server: WebServer, wanted: Wanted
     transaction.link(ENABLED, os.path.relpath(OWN, os.path.dirname(ENABLED)))
     edits.make()
     transaction.validations.append(Validation(("apache2ctl", "configtest")))
-    transaction.reloads.append("apache2")
+    reloaded = unit(host, server, "apache2")
+    if reloaded:
+        transaction.reloads.append(reloaded)
+    else:
+        yield f"process {server.pid} runs outside of systemd's services; reload it by hand"
 
 
 def _within(entry: Directive, block: Directive | None) -> bool:

@@ -139,6 +139,13 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def unit(host: Host, server: WebServer, usual: str) -> str:
+    """The systemd unit that a server runs in; the usual one if it is stopped, '' if it runs in none."""
+    groups = [process.cgroup for process in host.processes() if server.pid and process.pid == server.pid]
+    names = [name for group in groups for name in group.split("/") if name.endswith(".service")]
+    return (names[-1:] or [""])[0].removesuffix(".service") if groups else usual
+
+
 def left_alone(fault: Fault, wanted: Wanted) -> str:
     """Why a virtual host's log is not edited, '' where it may be."""
     strangers = [vhost.label for vhost in fault.vhosts if not wanted.may_edit(vhost)]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from .._change import Transaction, Validation
 from .._host import Host
 from .._services.web import FILE, OFF, Directive, WebServer
-from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, words
+from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, unit, words
 
 _DEFAULT_LOG = "/var/log/nginx/access.log"
 _WITHOUT_QUERY = """# What a visitor asked for, and where they came from, without what follows a question mark.
@@ -69,7 +69,11 @@ def plan(host: Host, transaction: Transaction, server: WebServer, wanted: Wanted
         _insert(edits, http, additions)
     edits.make()
     transaction.validations.append(Validation(("nginx", "-t", "-q", "-c", main)))
-    transaction.reloads.append("nginx")
+    reloaded = unit(host, server, "nginx")
+    if reloaded:
+        transaction.reloads.append(reloaded)
+    else:
+        yield f"process {server.pid} runs outside of systemd's services; reload it by hand"
 
 
 def _insert(edits: Edits, http: Directive, lines: list[str]) -> None:

@@ -217,6 +217,7 @@ def test_other_logs_are_not_judged_yet(world: World, option: str) -> None:
 def test_more_files_than_can_be_looked_at(world: World) -> None:
     for number in range(30):
         world.write(f"many/x{number}.log", 3)
+    world.write("access.log", 0.5)
     world.rotate(STOCK)
     host = Host(now=NOW, limits=Limits(names=20))
     assert "more than 20 files" in one(world.ask("subjects", host=host), "error").observed
@@ -515,8 +516,20 @@ def test_a_log_that_nothing_rotates(world: World) -> None:
     world.rotate(DAILY, "other.log")
     world.write("access.log", 5)
     assert "nothing rotates it" in one(world.ask("destruction"), "fail").observed
-    world.write("access.log.1", 1.5)  # but something does
-    assert statuses(world.ask("destruction")) == {"pass"}
+    world.write("access.log.1", 1.5)
+    assert "nothing rotates it" in one(world.ask("destruction"), "fail").observed
+    world.jobs.append(replace(CRON, text="/opt/rotate-logs"))  # something may, and evidently does
+    assert "pass" in statuses(world.ask("destruction"))
+    (world.logs / "access.log.1").unlink()
+    assert "/etc/cron.d/x:1 does is not known" in one(world.ask("destruction"), "error").observed
+
+
+def test_a_block_that_logrotate_gives_up_is_named(world: World) -> None:
+    world.history(3)
+    world.rotate(DAILY + "rotate lots\n")
+    finding = one(world.ask("destruction"), "fail")
+    assert "nothing rotates it; logrotate skips the block: rotate 'lots' is no number" in finding.observed
+    assert finding.source == f"{world.path}/logrotate.conf:9"
 
 
 def test_logs_with_the_day_in_their_path_need_no_rotation(world: World) -> None:

@@ -639,18 +639,26 @@ def _rotated(case: _Case, family: Family, rotations: Sequence[Rotation], fate: _
     if sound is not None and not math.isinf(sound.every_days):
         fate.rotating.append(sound.run.job)
         return sound.every_days
-    newest = max((p.modified for p in family.archives), default=None)
-    if newest is not None and case.host.now - newest < dt.timedelta(days=2) and not rotations:
-        return 1.0  # something else rotates it, and did so lately
-    source = rotations[0].stanza.source("size", "minsize") if rotations else family.source
-    why = rotations[0].hindrance if rotations and rotations[0].hindrance else ""
-    why = why or (
-        f"logrotate ({rotations[0].words}) rotates it by size, not by time" if rotations else "nothing rotates it"
-    )
-    unknown = _unknown(case.host) if not rotations else ""
+    unknown = "" if rotations else _unknown(case.host)
+    newest = max((piece.modified for piece in family.archives), default=None)
+    if unknown and newest is not None and case.host.now - newest < dt.timedelta(days=2):
+        return 1.0  # something that we do not know rotates it, and did so lately
+    why, source = _not_by_time(case.host, family, rotations)
     fate.layers.append(Layer(CONFIGURED, None if unknown else False, f"its oldest lines stay: {why}{unknown}", source))
     fate.remedy = f"rotate it daily, or {HARDEN}"
     return math.inf
+
+
+def _not_by_time(host: Host, family: Family, rotations: Sequence[Rotation]) -> tuple[str, str]:
+    """Why no rotation of a log comes by time, in words, and where that stands."""
+    if rotations:
+        by_size = f"logrotate ({rotations[0].words}) rotates it by size, not by time"
+        return rotations[0].hindrance or by_size, rotations[0].stanza.source("size", "minsize")
+    for run in cleaning.logrotate_runs(host):
+        problem = logrotate.configuration(host, *run.paths).why_not(retention.written_paths(family)[0])
+        if problem is not None:
+            return f"nothing rotates it; {problem.text}", problem.source
+    return "nothing rotates it", family.source
 
 
 @dataclass(frozen=True)

@@ -120,22 +120,21 @@ class Configuration:
     stanzas: list[Stanza] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    dropped: list[tuple[tuple[str, ...], Problem]] = field(default_factory=list)  # patterns of blocks given up, and why
 
     def stanza_of(self, log: str) -> Stanza | None:
         """The stanza that handles a log, or None."""
         return next((stanza for stanza in self.stanzas if log in stanza.files), None)
 
-    def refused(self, log: str) -> Stanza | None:
-        """A stanza that names the log but does not handle it, since another one does."""
-        own = self.stanza_of(log)
-        return next(
-            (
-                stanza
-                for stanza in self.stanzas
-                if stanza is not own and any(fnmatch.fnmatchcase(log, pattern) for pattern in stanza.patterns)
-            ),
-            None,
-        )
+    def why_not(self, log: str) -> Problem | None:
+        """Why no stanza handles a log although one names it; None where none does."""
+        for patterns, problem in self.dropped:
+            if any(fnmatch.fnmatchcase(log, pattern) for pattern in patterns):
+                return problem
+        for stanza in self.stanzas:
+            if log not in stanza.files and any(fnmatch.fnmatchcase(log, pattern) for pattern in stanza.patterns):
+                return Problem(stanza.source(), "logrotate leaves it out there: another block names a file before it")
+        return None
 
 
 def configuration(host: Host, *paths: str) -> Configuration:
@@ -327,6 +326,7 @@ class _File:
         self.at, self.state, self.skipping = 0, _DEFAULT, False
         self.stanza: Stanza | None = None
         self.script, self.script_from = "", 0
+        self.fault: Problem | None = None  # why the block that is being read is given up
         self.well = True
 
     def read(self) -> bool:
@@ -350,8 +350,13 @@ class _File:
         except _BadFileError as fault:
             self._complain(f"logrotate skips the rest of the file: {fault}")
             if self.stanza is not None:
-                self.reader.found.stanzas.remove(self.stanza)
+                self._drop(self.stanza)
         return self.well
+
+    def _drop(self, stanza: Stanza) -> None:
+        """Take a block out again; the last problem says why."""
+        self.reader.found.stanzas.remove(stanza)
+        self.reader.found.dropped.append((stanza.patterns, self.fault or self.reader.found.problems[-1]))
 
     def _line(self) -> int:
         return self.text.count("\n", 0, self.at) + 1
@@ -365,6 +370,7 @@ class _File:
         if self.stanza is None:
             raise _BadFileError(why)
         self._complain(f"logrotate skips the block: {why}")
+        self.fault = self.reader.found.problems[-1]
         self.at += 1
         self.state, self.skipping = _SKIP_BLOCK, True
 
@@ -429,8 +435,8 @@ class _File:
         if self._char() == "}":
             self.state, self.skipping = _DEFAULT, False
             if self.stanza is not None:
-                self.reader.found.stanzas.remove(self.stanza)
-            self.stanza, self.rules = None, self.outer
+                self._drop(self.stanza)
+            self.stanza, self.rules, self.fault = None, self.outer, None
             return
         word = self._word()
         if word in _SCRIPTS:

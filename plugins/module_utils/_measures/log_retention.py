@@ -571,7 +571,7 @@ def _check_destruction(host: Host, question: Question, option: str) -> Iterator[
             continue
         fate = _fate(case, family)
         needed.update({(job.name, job.source): job for job in fate.destroying})
-        yield case.finding("destruction", _name(family), case.destroyed, fate.layers, fate.remedy or HARDEN)
+        yield case.finding("destruction", _name(family), case.destroyed, [], fate.remedy or HARDEN, needed=fate.layers)
     for _key, job in sorted(needed.items()):
         layers = list(_job_layers(case, job, []))
         yield case.finding("destruction", job.name, _RUNS, layers, f"mend {job.name} ({job.source}), or {HARDEN}")

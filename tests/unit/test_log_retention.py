@@ -518,10 +518,13 @@ def test_a_log_that_nothing_rotates(world: World) -> None:
     assert "nothing rotates it" in one(world.ask("destruction"), "fail").observed
     world.write("access.log.1", 1.5)
     assert "nothing rotates it" in one(world.ask("destruction"), "fail").observed
-    world.jobs.append(replace(CRON, text="/opt/rotate-logs"))  # something may, and evidently does
-    assert "pass" in statuses(world.ask("destruction"))
-    (world.logs / "access.log.1").unlink()
+    world.jobs.append(replace(CRON, text="/opt/rotate-logs"))
     assert "/etc/cron.d/x:1 does is not known" in one(world.ask("destruction"), "error").observed
+    world.write("access.log.2", 2.5)  # something rotates it, and it is not logrotate
+    assert statuses(world.ask("destruction")) == {"pass"}
+    record = f'logrotate state -- version 2\n"{world.logs}/access.log" {ago(1):%Y-%m-%d}-0:0:0\n'
+    (world.path / "status").write_text(record)
+    assert "error" in statuses(world.ask("destruction"))
 
 
 def test_a_block_that_logrotate_gives_up_is_named(world: World) -> None:

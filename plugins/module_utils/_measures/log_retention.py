@@ -640,13 +640,24 @@ def _rotated(case: _Case, family: Family, rotations: Sequence[Rotation], fate: _
         fate.rotating.append(sound.run.job)
         return sound.every_days
     unknown = "" if rotations else _unknown(case.host)
-    newest = max((piece.modified for piece in family.archives), default=None)
-    if unknown and newest is not None and case.host.now - newest < dt.timedelta(days=2):
-        return 1.0  # something that we do not know rotates it, and did so lately
+    if unknown and _rotated_by_others(case.host, family):
+        return 1.0
     why, source = _not_by_time(case.host, family, rotations)
     fate.layers.append(Layer(CONFIGURED, None if unknown else False, f"its oldest lines stay: {why}{unknown}", source))
     fate.remedy = f"rotate it daily, or {HARDEN}"
     return math.inf
+
+
+def _rotated_by_others(host: Host, family: Family) -> bool:
+    """Whether something that is not logrotate began new files of a log, and did so lately."""
+    day = dt.timedelta(days=1)
+    recent = [piece for piece in family.archives if host.now - piece.modified < 3 * day]
+    for run in cleaning.logrotate_runs(host):
+        known = logrotate.last_rotations(host, run.state) if host.stat(run.state) is not None else {}
+        last = known.get(family.log)
+        if last is not None and host.now - last.astimezone(dt.timezone.utc) < 4 * day:
+            return False
+    return len(recent) > 1
 
 
 def _not_by_time(host: Host, family: Family, rotations: Sequence[Rotation]) -> tuple[str, str]:

@@ -123,7 +123,7 @@ _HARMLESS = re.compile(
     r"php\b|sysstat|mdadm|mdcheck|mdmonitor|popularity-contest|exim4|update-notifier|motd|fwupd|ua-timer|systemd-tmpfiles|"
     r"logrotate|locate|mlocate|plocate|spamassassin|chkrootkit|bsdmainutils|cracklib|passwd|debsums|needrestart|ntpsec|"
     r"chrony|btrfs|zfsutils|smartmontools|sysstat|sa1|sa2|acct|geoipupdate|unattended|lynis|raid-check|postfix|etckeeper|"
-    r"\.placeholder|privacy-hosting-"
+    r"\.placeholder|privacy-hosting-|cron\.daily/apache2\b"
 )
 
 

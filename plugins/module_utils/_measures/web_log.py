@@ -600,11 +600,11 @@ def _asked_by_proxy(
         tail = _tail(host, log.path)
         lines += len(tail)
         from_proxy = [line for line in tail if _speaks_for(line, named)]
-        if log.host_names == ASKED and not sites.alone(log):
+        if anybody and from_proxy and not sites.alone(log):
+            if log.host_names != ASKED:
+                why = "a front proxy's address stands in a log of several sites, and its lines do not name them"
+                return Judged(None, why, log.path, judged.mend)
             from_proxy = [line for line in from_proxy if any(name.lower() in line.lower() for name in vhost.names)]
-        elif from_proxy and anybody and not sites.alone(log):
-            why = "a front proxy's address stands in a log of several sites, and its lines do not name them"
-            return Judged(None, why, log.path, judged.mend)
         seen += len(from_proxy)
     if seen:
         why = f"a front proxy's address stands in {seen} of the last {lines} lines as the visitor's"

@@ -118,7 +118,7 @@ def table(fleet: Mapping[str, Any], index: Path) -> Iterator[str]:
     for promise in promises:
         word = promise["verdict"]
         hosts = [host for host, verdict in promise["hosts"].items() if verdict == word]
-        everywhere = len(hosts) == len(promise["hosts"])
+        everywhere = len(hosts) == len(promise["hosts"]) and not fleet["partial"]
         yield f"  {promise['id']:{width}}  {word:14}  {'all hosts' if everywhere else names(hosts)}".rstrip()
     yield ""
     yield f"Report: {index}"

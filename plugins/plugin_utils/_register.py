@@ -222,7 +222,7 @@ STATEMENT_KEYS: Mapping[str, Key] = {
         _matching(re.compile(r"https?://[^\s/]+(/\S*)?"), "an address; write it like https://example.nl/privacy"),
     ),
     "text_sha256": Key(
-        "the output of `tr -s '[:space:]' ' ' | sha256sum`",
+        "the 64 digits that docs/register.md tells how to make",
         _matching(re.compile(r"[0-9a-f]{64}"), "a SHA-256: 64 digits and letters a to f (docs/register.md makes it)"),
     ),
     "scope": Key(

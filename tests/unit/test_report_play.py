@@ -105,6 +105,7 @@ def test_a_limited_run_says_so_and_is_not_failed_by_the_others(play, tmp_path):
     status, text = play(hosts, "--limit", "web1", run="x")
     assert status == 0, text
     assert "2 promises, partial" in text
+    assert "all hosts" not in text
     fleet = json.loads((tmp_path / "reports" / "x" / "fleet.json").read_text())
     assert {one["name"]: one["state"] for one in fleet["hosts"]} == {"web1": "audited", "web2": "outside"}
 

@@ -19,7 +19,7 @@ RETENTION = "traffic-kept-two-years"
 FILES = r"""
 find /etc /var/lib/logrotate /usr/local /var/www -xdev \( -type f -o -type l \) -printf '%p %y %m %u %g %l ' \
     \( -type f -exec sha256sum -b {} \; -o -printf '\n' \) | sort
-systemctl list-unit-files --no-legend --plain
+systemctl list-unit-files --no-legend --plain | grep -v transient
 """
 SERVICES = {"web1": "nginx", "web2": "apache2"}
 
@@ -152,13 +152,14 @@ def cut_off(fleet: Fleet, after: float) -> bool:
     )  # fmt: skip
     time.sleep(after)
     running = process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
+    if running:
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     fleet.shells(dict.fromkeys(fleet.hosts, "pkill -KILL -u debian || true; pkill -KILL -f AnsiballZ || true"))
     return running
 
 
-@pytest.mark.parametrize("part", [0.15, 0.35, 0.5, 0.65, 0.85])
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.75])
 def test_harden_cut_off_loses_nothing(part, untouched: Fleet):
     """At several points of its run; then it is undone, or run again."""
     before = state(untouched)

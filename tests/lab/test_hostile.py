@@ -56,14 +56,18 @@ def test_without_python_the_host_is_a_row(hardened: Fleet):
     assert promise(records["web2"], WEB_LOG)["verdict"] == "kept"
 
 
+# Nothing more can be written where Python and Ansible put their own files.
 FULL = """
-for folder in /tmp /var/tmp /root; do
-    mount -t tmpfs -o size=4k,mode=1777 tmpfs $folder
-    head -c 4096 /dev/zero > $folder/full
+cp -a /home/debian/.ssh /run/ssh-of-debian
+for folder in /tmp /var/tmp /root /home/debian; do
+    mount -t tmpfs -o size=64k,mode=1777 tmpfs $folder
 done
-mkdir -p /home/debian/.ansible
-mount -t tmpfs -o size=4k,mode=0777 tmpfs /home/debian/.ansible
-head -c 4096 /dev/zero > /home/debian/.ansible/full
+cp -a /run/ssh-of-debian /home/debian/.ssh
+chown debian:debian /home/debian
+chmod 755 /home/debian
+for folder in /tmp /var/tmp /root /home/debian; do
+    cat /dev/zero > $folder/full || true
+done
 """
 
 
@@ -114,6 +118,7 @@ def test_text_that_is_not_utf8_changes_no_verdict(hardened: Fleet, kept):
 NAMES = {
     "web1": r"""
 cat > /etc/nginx/sites-enabled/evil << 'END'
+server_names_hash_bucket_size 512;
 server {
     listen 80;
     server_name "<script>alert(1)</script>" "{{ lookup('pipe','touch @OWNED@') }}";
@@ -133,7 +138,7 @@ nginx -t && systemctl reload nginx
 cat > /etc/apache2/sites-enabled/evil.conf << 'END'
 <VirtualHost *:80>
     ServerName "<script>alert(1)</script>"
-    CustomLog "/var/log/apache2/{{ lookup('pipe','touch @OWNED@') }}.log" "%h"
+    CustomLog "/var/log/apache2/{{ 7*7 }}.log" "%h"
 </VirtualHost>
 <VirtualHost *:80>
     ServerName "{{ lookup('pipe','touch @OWNED@') }}.example"

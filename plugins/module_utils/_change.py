@@ -532,23 +532,29 @@ def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) 
     if os.geteuid() != 0:
         module.fail_json(msg=f"{name} needs root rights on the host: log in as root, or give --become")
     try:
-        transaction = Transaction(module.params["run"] or now(), name, module.check_mode)
-        if transaction.recovered:
-            module.warn(transaction.told_recovery)
-        planned = plan(transaction)
-        result = {"changes": transaction.changes, "diff": transaction.diff(), **planned.result}
-        result["changed"] = transaction.commit() or bool(transaction.recovered)
-        result["run"] = transaction.run
-        if planned.afterwards:
-            more = planned.afterwards()
-            planned.warnings += more.pop("warnings")
-            result.update(more, changed=result["changed"] or more["changed"], diff=result["diff"] + more["diff"])
-        for line in planned.warnings:
-            module.warn(line)
-        module.exit_json(**result)
+        with contextlib.closing(Transaction(module.params["run"] or now(), name, module.check_mode)) as transaction:
+            planned = plan(transaction)
+            result = _made(transaction, planned)
     except (ChangeError, Unseen) as error:
         module.fail_json(msg=str(error))
+    for line in [transaction.told_recovery] if transaction.recovered else []:
+        module.warn(line)
+    for line in planned.warnings:
+        module.warn(line)
+    module.exit_json(**result)
     raise AssertionError("a module ends by exit_json or fail_json")
+
+
+def _made(transaction: Transaction, planned: Planned) -> dict[str, Any]:
+    """Make what was planned; the result that the module returns."""
+    result = {"changes": transaction.changes, "diff": transaction.diff(), **planned.result}
+    result["changed"] = transaction.commit() or bool(transaction.recovered)
+    result["run"] = transaction.run
+    if planned.afterwards:
+        more = planned.afterwards()
+        planned.warnings += more.pop("warnings")
+        result.update(more, changed=result["changed"] or more["changed"], diff=result["diff"] + more["diff"])
+    return result
 
 
 def now() -> str:

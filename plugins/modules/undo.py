@@ -77,6 +77,7 @@ says:
   sample: ["Put back what the run of 2026-01-31T12:00:00Z changed:", "- /etc/logrotate.d/nginx"]
 """
 
+import contextlib
 import os
 from typing import Any
 
@@ -113,6 +114,11 @@ def sentences(undone: Undone) -> list[str]:
 def undo(wanted: str, check: bool) -> dict[str, Any]:
     """Put a run back; the module's result. Raises ChangeError."""
     undone = plan_undo(wanted, check)
+    with contextlib.closing(undone.transaction):
+        return _made(undone)
+
+
+def _made(undone: Undone) -> dict[str, Any]:
     result = {
         "run": undone.run,
         "changes": undone.transaction.changes,

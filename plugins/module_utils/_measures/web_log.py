@@ -352,7 +352,8 @@ def _line(log: AccessLog, vhost: VirtualHost, wanted: Iterable[str]) -> str:
             f"{where} 'access_log {target} visits;', and in http {{}} "
             f"'{_PATH_ASKED} log_format visits '{text}';' (or name the site in web_log_sites and harden)."
         )
-    return f"{at}: write 'CustomLog {target} \"{text}\"' (or name the site in web_log_sites and harden)."
+    name = "GlobalLog" if log.directive.name.lower() == "globallog" else "CustomLog"
+    return f"{at}: write '{name} {target} \"{text}\"' (or name the site in web_log_sites and harden)."
 
 
 def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -> Judged:
@@ -574,9 +575,10 @@ def _observed(option: str, expected: str, vhost: VirtualHost, layers: Sequence[L
     worst = told[0]
     status = {False: FAIL, None: ERROR, True: PASS}[worst.good]
     seen = "; ".join(dict.fromkeys(layer.seen for layer in told if layer.good is worst.good))
+    buffered = f"Let the log be written within {FLUSH_S:.0f} seconds (flush=5s), or without a buffer."
     remedies = {
-        FAIL: "See whether the server was reloaded since its files changed, and whether another file holds the line.",
-        ERROR: f"Let the log be written within {FLUSH_S:.0f} seconds (flush=5s), or without a buffer.",
+        FAIL: "See whether the server was reloaded since its files changed, and whether it can write the log.",
+        ERROR: buffered if "(buffer)" in seen else "See why no line of the request is there, and audit again.",
         PASS: "",
     }
     yield _finding(
@@ -611,7 +613,8 @@ def _asked_by_proxy(
         return replace(judged, why=f"{judged.why}: {why}")
     if not lines and not anybody:
         return Judged(None, "the front proxy is not believed; whether it asks cannot be told yet", vhost.source)
-    why = f"nobody is believed, and a front proxy's address stands in none of the last {lines} lines"
+    none = f"stands in none of the last {lines} lines" if lines else "stands in no line yet"
+    why = f"nobody is believed, and a front proxy's address {none}"
     return Judged(True, why, vhost.source)
 
 
@@ -649,7 +652,7 @@ def _tail(host: Host, path: str) -> list[str]:
 
 def subject(vhost: VirtualHost) -> str:
     """A virtual host as the report names it: with its ports, for one name often has two."""
-    ports = sorted({str(listen.port) for listen in vhost.listens}, key=len)
+    ports = sorted({str(listen.port) for listen in vhost.listens if listen.port}, key=len)
     return f"{vhost.label} ({vhost.server}{', port ' + ' and '.join(ports) if ports else ''})"
 
 

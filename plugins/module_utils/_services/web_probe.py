@@ -212,8 +212,9 @@ def _ways(listen: Listen, own: Mapping[int, str]) -> Iterator[tuple[str, str]]:
 
 def _sent(vhost: VirtualHost, listen: Listen, name: str, address: str, source: str) -> Request:
     mark = secrets.token_hex(8)
-    believed = _believes(vhost, source)
-    expected = CLAIMED if believed and (vhost.claims != "proxy_protocol" or listen.proxy_protocol) else source
+    # nginx answers TRACE before it asks for whom a proxy speaks
+    believed = vhost.server != "nginx" and _believes(vhost, source)
+    expected = CLAIMED if believed else source
     headers = {vhost.claims, "X-Forwarded-For", "X-Real-IP"} - {"", "proxy_protocol"}
     lines = [
         f"TRACE /privacy-hosting/p{mark}?privacy-hosting=q{mark} HTTP/1.1",

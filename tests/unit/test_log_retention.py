@@ -35,6 +35,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._services.jobs imp
 from ansible_collections.privacy.hosting.plugins.module_utils._services.virtualhost import (
     ACCESS,
     ERROR_LOG,
+    PIPE,
     STATISTICS,
     STREAM,
     SYSLOG,
@@ -200,6 +201,12 @@ def test_what_is_not_known_is_said(world: World) -> None:
     world.servers[0].problems = ()
     world.servers[0].running = Layer(RUNNING, False, "not reloaded since")
     assert "not reloaded" in one(world.ask("subjects"), "error").observed
+
+
+def test_a_program_that_logs_go_to(world: World) -> None:
+    world.history(9)
+    handed_on(world, PIPE)
+    assert one(world.ask("subjects"), "error").source == "/etc/nginx/x:9"
 
 
 def test_no_period_is_set(world: World) -> None:
@@ -505,6 +512,12 @@ def test_destruction_by_a_job(world: World, command: str, status: str) -> None:
     assert statuses(world.ask("destruction")) <= {status, "pass"}
 
 
+def test_a_stray_that_the_destroyer_does_not_recognise(world: World) -> None:
+    world.history(3)
+    world.write("report.html", 3, text="<html>203.0.113.7\n")
+    assert "report.html" in one(world.ask("destruction"), "fail").observed
+
+
 def test_weekly_rotation_comes_too_late(world: World) -> None:
     world.rotate("weekly\nrotate 1000\n")
     world.write("access.log", 5)
@@ -582,7 +595,7 @@ def test_logrotate_that_fails_elsewhere_but_rotates(world: World) -> None:
 
 def handed_on(world: World, kind: str, path: str = "") -> None:
     log = SimpleNamespace(kind=kind, path=path, directive=SimpleNamespace(source="/etc/nginx/x:9"))
-    world.servers[0].vhosts = (SimpleNamespace(logs=(log,)),)
+    world.servers[0].vhosts = (SimpleNamespace(logs=(log,), error_logs=()),)
 
 
 def test_logs_sent_to_another_machine(world: World) -> None:

@@ -13,6 +13,7 @@ import datetime as dt
 import glob as globbing
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ from .._services.cleaners import Cleaner
 from .._services.jobs import Job
 from .._services.logfamilies import Family, Piece
 from .._services.retention import Rotation
-from .._services.virtualhost import STATISTICS, STREAM, SYSLOG, LogFile
+from .._services.virtualhost import PIPE, STATISTICS, STREAM, SYSLOG, AccessLog, ErrorLog, LogFile, WebServer
 
 NAME = "log_retention"
 HARDEN = "run privacy.hosting.harden with --tags log_retention"
@@ -215,6 +216,9 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
     for server in servers:
         for problem in server.problems:
             yield case.error("subjects", server.name, f"not every log is known: {problem}")
+        for source in _piped_away(server):
+            what = "a log goes to a program, and where that writes is not known"
+            yield case.error("subjects", server.name, what, source)
         if server.running.good is False:
             yield case.error(
                 "subjects", server.name, f"it may write other logs than its files say: {server.running.seen}",
@@ -225,6 +229,12 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
             NAME, "subjects", option, "web logs", NOT_APPLICABLE, "", case.kept,
             "no web server is installed, nothing unknown listens, and there is no web log", "",
         )  # fmt: skip
+
+
+def _piped_away(server: WebServer) -> list[str]:
+    """Where logs are configured that go to programs of which nobody knows what they write."""
+    logs: list[AccessLog | ErrorLog] = [log for vhost in server.vhosts for log in (*vhost.logs, *vhost.error_logs)]
+    return sorted({log.directive.source for log in logs if log.kind == PIPE and not log.path and log.directive})
 
 
 def _check_later(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -616,9 +626,10 @@ def _fate(case: _Case, family: Family) -> _Fate:
         paths.append(f"{family.log}.1")
     if not family.configured and not any(not rotation.hindrance for rotation in rotations):
         paths += [piece.path for piece in family.pieces if piece.path == family.log and piece.begins is not None]
+    unlike = {piece.path for piece in family.pieces if not _like_a_log(piece)}
     left = []
     for path in paths:
-        means = _means(case, path, rotations, rotated_days)
+        means = _means(case, path, rotations, rotated_days, path in unlike)
         if means is None:
             left.append(path)
             continue
@@ -682,12 +693,23 @@ class _Means:
     by_rotation: bool
 
 
-def _means(case: _Case, path: str, rotations: Sequence[Rotation], rotated_days: float) -> _Means | None:
-    """What destroys a file in time, what really runs before what does not; None where nothing does."""
+def _like_a_log(piece: Piece) -> bool:
+    """Whether our destroyer recognises a file as a log in a directory that other things may lie in."""
+    stamped = piece.begins is not None and piece.begins.evidence == logfile.STAMP
+    return stamped or bool(re.search(r"access|error|log", os.path.basename(piece.path)))
+
+
+def _means(case: _Case, path: str, rotations: Sequence[Rotation], rotated_days: float, unlike: bool) -> _Means | None:
+    """What destroys a file in time, what really runs before what does not; None where nothing does.
+
+    unlike: it does not look like a log, so that what goes by the lines of logs passes over it.
+    """
     span = 1.0 if math.isinf(rotated_days) else rotated_days
     found: list[_Means] = []
     for cleaner in retention.all_cleaners(case.host):
         latest = cleaner.days + cleaner.job.every_days + span
+        if unlike and cleaner.by == cleaning.LINES:
+            continue
         if cleaner.clear and cleaner.by != cleaning.ANY_TIME and latest <= case.gone_days and cleaner.reaches(path):
             words = f"{cleaner} destroys after {cleaner.days:.0f} days"
             found.append(_Means(words, cleaner.source, cleaner.job, by_rotation=False))
@@ -796,36 +818,34 @@ def _check_journal(host: Host, question: Question, option: str) -> Iterator[Find
     case = _case(host, question, option)
     if case is None:
         return
-    handed = [
-        (server, vhost, log)
-        for server in web.web_servers(host)
-        for vhost in server.vhosts
-        for log in vhost.logs
-        if log.kind in (SYSLOG, STREAM)
-    ]
-    remote = sorted({log.path for _server, _vhost, log in handed if log.kind == SYSLOG and not _is_local(log.path)})
-    for place in remote:
+    vhosts = [vhost for server in web.web_servers(host) for vhost in server.vhosts]
+    views = [log for vhost in vhosts for log in vhost.logs if log.kind in (SYSLOG, STREAM)]
+    errors = [log for vhost in vhosts for log in vhost.error_logs if log.kind in (SYSLOG, STREAM)]
+    handed: list[AccessLog | ErrorLog] = [*views, *errors]
+    for place in sorted({log.path for log in handed if not _is_local(log)}):
         yield case.error(
             "journal", f"logs sent to {place}", "another machine keeps them, and must prove it", "",
             "audit that machine with this promise, or attest it",
         )  # fmt: skip
-    local = [(server, log) for server, _vhost, log in handed if log.kind == STREAM or _is_local(log.path)]
+    local = [log for log in handed if _is_local(log)]
     if not local:
         return
-    source = local[0][1].directive.source
+    source = local[0].directive.source if local[0].directive else ""
+    own_files = "let the web server write files of its own"
     if any(process.name in ("rsyslogd", "syslog-ng") for process in host.processes()):
         what = "the syslog daemon writes these lines to files that are not judged"
-        yield case.error("journal", "syslog", what, source, "let the web server write files of its own")
+        yield case.error("journal", "syslog", what, source, own_files)
     keeping, destroying = _journal(case, source)
-    yield case.finding(
-        "journal", "the journal: kept", case.kept, [], "let the web server write files of its own", needed=keeping
-    )
+    if any(map(_is_local, views)):
+        yield case.finding("journal", "the journal: kept", case.kept, [], own_files, needed=keeping)
     limits = f"set MaxRetentionSec={math.ceil(case.period.max_days)}d and MaxFileSec=1d in journald.conf"
     yield case.finding("journal", "the journal: destroyed", case.destroyed, [], limits, needed=destroying)
 
 
-def _is_local(path: str) -> bool:
-    return not path or "/dev/log" in path or path.startswith(("unix:/run/systemd", "server=unix:/run/systemd"))
+def _is_local(log: AccessLog | ErrorLog) -> bool:
+    """Whether a log goes to the host's own journal, or its own syslog."""
+    local = ("unix:/run/systemd", "server=unix:/run/systemd")
+    return log.kind == STREAM or not log.path or "/dev/log" in log.path or log.path.startswith(local)
 
 
 def _journal(case: _Case, source: str) -> tuple[list[Layer], list[Layer]]:

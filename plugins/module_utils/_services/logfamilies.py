@@ -165,6 +165,9 @@ class _Search:
         return Found(found, list(dict.fromkeys(self.unseen)))
 
     def _glob(self, pattern: str) -> list[str]:
+        if not pattern.startswith("/"):
+            self.unseen.append(f"{pattern!r} is no path from the root on")
+            return []
         try:
             return self.host.glob(pattern)
         except Unseen as unseen:

@@ -207,7 +207,7 @@ def test_the_head_says_whose_statement_which_server_when_and_how_much():
     assert facts["Published"] == "5 January 2026 (English)"
     assert facts["Server"] == "web1"
     assert facts["Examined"] == "20 November 2026, 16:43 UTC"
-    expected = "checked 4 of 8, 1 declared, 1 waived until 10 December 2026, 1 unproven, 1 with a lapsed declaration"
+    expected = "checked 4 of 8, 1 attested, 1 waived until 10 December 2026, 1 unproven, 1 with a lapsed attestation"
     assert facts["Coverage"] == expected
     assert outline.texts("p", "headline") == ["2 of 8 promises are broken on this server."]
     assert not outline.texts("p", "partial")
@@ -225,7 +225,7 @@ def test_the_worst_come_first_and_what_is_in_order_is_folded_with_a_count():
     assert [word for word, folded in shown if folded] == ["kept", "attested", "not_applicable"]
     summaries = outline.texts("summary")
     assert "Kept: 1 promise" in summaries
-    assert "Declared, not measured: 1 promise" in summaries
+    assert "Attested, not measured: 1 promise" in summaries
     assert "Not applicable here: 1 promise" in summaries
     assert not any("open" in e["attrs"] for e in outline.find("details"))
 
@@ -281,8 +281,8 @@ PLAN = {"until": "2026-12-31", "reason": "none yet"}
 GROUNDS = [
     ("waiver", WAIVER, "in_force", ["Accepted until 31 December 2026 by J. Jansen", "Reason: moves house"]),
     ("waiver", WAIVER, "lapsed", ["A waiver by J. Jansen lapsed on 31 December 2026", "no effect", "moves house"]),
-    ("attested", WORD, "in_force", ["the director declares", "until 5 January 2027", "5 January 2026", "minutes"]),
-    ("attested", WORD, "lapsed", ["that declaration lapsed on 5 January 2027", "Have the declaration renewed"]),
+    ("attested", WORD, "in_force", ["the director attests", "until 5 January 2027", "5 January 2026", "minutes"]),
+    ("attested", WORD, "lapsed", ["that attestation lapsed on 5 January 2027", "Have the attestation renewed"]),
     ("planned", PLAN, "in_force", ["no complete measure", "to be there on 31 December 2026: none yet"]),
     ("planned", PLAN, "lapsed", ["was to be there on 31 December 2026 and is not: none yet"]),
 ]

@@ -53,10 +53,10 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     # verdicts and statuses
     "verdict.broken": {"en": "broken", "nl": "niet nagekomen"},
     "verdict.unproven": {"en": "unproven", "nl": "niet aangetoond"},
-    "verdict.lapsed": {"en": "declaration lapsed", "nl": "verklaring verlopen"},
+    "verdict.lapsed": {"en": "attestation lapsed", "nl": "verklaring verlopen"},
     "verdict.waived": {"en": "waived", "nl": "uitzondering"},
     "verdict.kept": {"en": "kept", "nl": "nagekomen"},
-    "verdict.attested": {"en": "declared", "nl": "verklaard"},
+    "verdict.attested": {"en": "attested", "nl": "verklaard"},
     "verdict.not_applicable": {"en": "not applicable", "nl": "niet van toepassing"},
     "status.fail": {"en": "not as promised", "nl": "niet zoals toegezegd"},
     "status.error": {"en": "not established", "nl": "niet vastgesteld"},
@@ -112,14 +112,14 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "en": "checked on every server it is about: {n} of {total}",
         "nl": "getoetst op elke server die het aangaat: {n} van de {total}",
     },
-    "coverage.attested": {"en": "{n} declared", "nl": "{n} verklaard"},
+    "coverage.attested": {"en": "{n} attested", "nl": "{n} verklaard"},
     "coverage.waived": {
         "en": ("{n} waived until {day}", "{n} waived, the first until {day}"),
         "nl": ("{n} uitzondering tot en met {day}", "{n} uitzonderingen, de eerste tot en met {day}"),
     },
     "coverage.unproven": {"en": "{n} unproven", "nl": "{n} niet aangetoond"},
     "coverage.lapsed": {
-        "en": "{n} with a lapsed declaration",
+        "en": "{n} with a lapsed attestation",
         "nl": "{n} met een verlopen verklaring",
     },
     "counts": {"en": "Promises by verdict", "nl": "Toezeggingen naar oordeel"},
@@ -218,7 +218,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": "De toezegging geldt voor deze server, maar waar zij over gaat is er niet aangetroffen.",
     },
     "says.lapsed": {
-        "en": "It was declared that this promise is kept, but that declaration lapsed on {day}.",
+        "en": "It was attested that this promise is kept, but that attestation lapsed on {day}.",
         "nl": "Naleving was verklaard, maar die verklaring is verlopen op {day}.",
     },
     "says.waived.fail": {
@@ -235,7 +235,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": ("Het ene onderzochte punt is zoals toegezegd.", "Alle {n} onderzochte punten zijn zoals toegezegd."),
     },
     "says.attested": {
-        "en": "Not measured: {by} declares that this promise is kept. The declaration holds until {day}.",
+        "en": "Not measured: {by} attests that this promise is kept. The attestation holds until {day}.",
         "nl": "Niet gemeten: {by} verklaart dat deze toezegging wordt nagekomen. De verklaring geldt tot en met {day}.",
     },
     "says.not_applicable": {
@@ -255,16 +255,16 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": "Een uitzondering, gemaakt door {by}, is verlopen op {day} en werkt niet meer: {reason}",
     },
     "ground.attested.in_force": {
-        "en": "Declared by {by} on {since}, valid until {day}.",
+        "en": "Attested by {by} on {since}, valid until {day}.",
         "nl": "Verklaard door {by} op {since}, geldig tot en met {day}.",
     },
     "ground.attested.lapsed": {
-        "en": "Declared by {by} on {since}; lapsed on {day}.",
+        "en": "Attested by {by} on {since}; lapsed on {day}.",
         "nl": "Verklaard door {by} op {since}; verlopen op {day}.",
     },
     # the same where the sentence of the verdict has told by whom and until when
     "ground.waiver.told": {"en": "Reason: {reason}", "nl": "Reden: {reason}"},
-    "ground.attested.told": {"en": "Declared by {by} on {since}.", "nl": "Verklaard door {by} op {since}."},
+    "ground.attested.told": {"en": "Attested by {by} on {since}.", "nl": "Verklaard door {by} op {since}."},
     "ground.evidence": {"en": "Evidence: {evidence}", "nl": "Bewijs: {evidence}"},
     "ground.chosen": {
         "en": "The statement leaves {option} open; the provider has chosen it, for this reason: {reason}",
@@ -305,7 +305,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": "Zoek uit waarom de server niet kon worden onderzocht, en controleer opnieuw:",
     },
     "todo.attest": {
-        "en": "Have the declaration renewed by somebody who can answer for it, and record it in the register of the"
+        "en": "Have the attestation renewed by somebody who can answer for it, and record it in the register of the"
         " statement.",
         "nl": "Laat de verklaring vernieuwen door iemand die ervoor kan instaan, en leg haar vast in het register.",
     },
@@ -325,7 +325,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "nl": ("Nagekomen: {n} toezegging", "Nagekomen: {n} toezeggingen"),
     },
     "group.attested": {
-        "en": ("Declared, not measured: {n} promise", "Declared, not measured: {n} promises"),
+        "en": ("Attested, not measured: {n} promise", "Attested, not measured: {n} promises"),
         "nl": ("Verklaard, niet gemeten: {n} toezegging", "Verklaard, niet gemeten: {n} toezeggingen"),
     },
     "group.not_applicable": {
@@ -344,14 +344,14 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     },
     "notice.waiver.over": {"en": "Waiver by {by} lapsed on {day}", "nl": "Uitzondering van {by} is verlopen op {day}"},
     "notice.attested.soon": {
-        "en": ("Declaration by {by} lapses in {n} day, on {day}", "Declaration by {by} lapses in {n} days, on {day}"),
+        "en": ("Attestation by {by} lapses in {n} day, on {day}", "Attestation by {by} lapses in {n} days, on {day}"),
         "nl": (
             "Verklaring van {by} verloopt over {n} dag, op {day}",
             "Verklaring van {by} verloopt over {n} dagen, op {day}",
         ),
     },
     "notice.attested.over": {
-        "en": "Declaration by {by} lapsed on {day}",
+        "en": "Attestation by {by} lapsed on {day}",
         "nl": "Verklaring van {by} is verlopen op {day}",
     },
     "notice.planned.soon": {
@@ -406,7 +406,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         " geen controle bekijkt.",
     },
     "foot.unproven": {
-        "en": "Unproven means that it could not be established. It is not counted as kept. Declared means that "
+        "en": "Unproven means that it could not be established. It is not counted as kept. Attested means that "
         "somebody answers for it and nothing was measured. Waived means that somebody has accepted, until a "
         "date, that it is broken or unproven; the check is still made.",
         "nl": "Niet aangetoond betekent dat het niet kon worden vastgesteld; het telt niet als nagekomen. Verklaard"

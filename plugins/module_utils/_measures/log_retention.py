@@ -233,7 +233,10 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
 
 def _piped_away(server: WebServer) -> list[str]:
     """Where logs are configured that go to programs of which nobody knows what they write."""
-    logs: list[AccessLog | ErrorLog] = [log for vhost in server.vhosts for log in (*vhost.logs, *vhost.error_logs)]
+    logs: list[AccessLog | ErrorLog] = []
+    for vhost in server.vhosts:
+        logs += [*vhost.logs]
+        logs += [*vhost.error_logs]
     return sorted({log.directive.source for log in logs if log.kind == PIPE and not log.path and log.directive})
 
 

@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NoReturn
 
-from ._host import Result, Unseen
+from ._host import Limits, Result, Unseen
 
 UNDO = "/var/lib/privacy-hosting/undo"
 
@@ -512,6 +512,10 @@ class Transaction:
 # -- modules that change hosts ----------------------------------------------------------------------------------
 
 CHANGE_SPEC: dict[str, Any] = {"run": {"type": "str"}}
+
+
+# An audit must end soon; a change must see everything, on a host with a million logs too.
+LIMITS = Limits(total_s=900.0, names=5_000_000)
 
 
 @dataclass

@@ -66,7 +66,7 @@ run:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._change import CHANGE_SPEC, ChangeError, Planned, Transaction, change_host
+from ..module_utils._change import CHANGE_SPEC, LIMITS, ChangeError, Planned, Transaction, change_host
 from ..module_utils._changes.log_retention import plan
 from ..module_utils._host import Host
 from ..module_utils._option import Period
@@ -86,7 +86,7 @@ def main() -> None:
             period = str(Period.parse(module.params["period"]))
         except ValueError as error:
             raise ChangeError(f"period: {error}") from None
-        return plan(Host(), transaction, period, module.params["paths"])
+        return plan(Host(LIMITS), transaction, period, module.params["paths"])
 
     change_host(module, "log_retention", planned)
 

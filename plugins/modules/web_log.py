@@ -78,7 +78,7 @@ import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._change import CHANGE_SPEC, ChangeError, Planned, Transaction, change_host
+from ..module_utils._change import CHANGE_SPEC, LIMITS, ChangeError, Planned, Transaction, change_host
 from ..module_utils._changes.log_edits import Wanted
 from ..module_utils._changes.web_log import plan
 from ..module_utils._host import Host
@@ -110,7 +110,7 @@ def main() -> None:
             sites=params["sites"],
             proxies=proxies,
         )
-        return plan(Host(), transaction, wanted)
+        return plan(Host(LIMITS), transaction, wanted)
 
     change_host(module, "web_log", planned)
 

@@ -139,6 +139,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(cleaners, "DESTROYER_CONFIG", str(tmp_path / "log-retention.json"))
     monkeypatch.setattr(origin, "of_host", lambda host: found.born)
     monkeypatch.setattr(origin, "of_directory", lambda host, path: None)
+    monkeypatch.setattr(origin, "birth", lambda host, path: None)
     monkeypatch.setattr(logfamilies, "_PACKAGED", ())
     yield found
 
@@ -329,6 +330,17 @@ def test_a_known_start_that_no_log_reaches(world: World) -> None:
     assert "missing from every log" in finding.observed
     with pytest.raises(Unseen, match="still to come"):
         world.ask("history", web_since="2027-01-01")
+
+
+@pytest.mark.parametrize("written, status", [(9.8, "pass"), (12, "pass"), (14, "error"), (5, "error"), (0.1, "error")])
+def test_a_new_sites_log_begins_with_its_configuration(world: World, written: float, status: str) -> None:
+    world.born = origin.Origin(ago(100), "the host is of then")
+    world.history(9)
+    site = world.path / "new.conf"
+    site.touch()
+    os.utime(site, (ago(written).timestamp(),) * 2)
+    world.configured = [replace(world.configured[0], source=f"{site}:3")]
+    assert statuses(world.ask("history")) == {status}
 
 
 def test_a_log_that_took_over_from_another(world: World) -> None:

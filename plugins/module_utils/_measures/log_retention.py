@@ -34,6 +34,7 @@ HARDEN = "run privacy.hosting.harden with --tags log_retention"
 
 # the first visitor may come days after a log was set up; and so long a visitor may be away from a quiet site
 _QUIET = dt.timedelta(days=3)
+_WRITTEN = dt.timedelta(hours=1)  # a configuration is edited for as long after it took effect
 # a log with this many lines a day has no day without one
 _BUSY_LINES = 20
 # configured periods are compared in days; runs of timers shift by minutes to an hour
@@ -415,7 +416,7 @@ def _start(
     case: _Case, family: Family, families: Sequence[Family], when: dt.datetime, said: str, path: str
 ) -> tuple[Layer, str]:
     """Whether a log goes back to its beginning. Nothing older can be missing then."""
-    origins = _origins(case, family)
+    origins = _origins(case, family, when)
     latest = max(origins, key=lambda origin: origin.when, default=None)
     if latest is not None and when <= latest.when + _QUIET:
         return Layer(
@@ -454,8 +455,8 @@ def _newest(family: Family) -> dt.datetime:
     return max(piece.modified for piece in family.pieces)
 
 
-def _origins(case: _Case, family: Family) -> list[origin.Origin]:
-    """Moments before which this log cannot have had lines."""
+def _origins(case: _Case, family: Family, when: dt.datetime) -> list[origin.Origin]:
+    """Moments before which this log cannot have had lines. when: its oldest line."""
     settings, found = case.question.settings, []
     host = origin.of_host(case.host)
     found += [host] if host else []
@@ -466,7 +467,10 @@ def _origins(case: _Case, family: Family) -> list[origin.Origin]:
         if name.strip() in (*family.sites, family.log):
             found.append(origin.Origin(_day(case, day), f"{NAME}_web_since_sites"))
     directory = origin.of_directory(case.host, os.path.dirname(family.log))
-    return [*found, *([directory] if directory else [])]
+    found += [directory] if directory else []
+    # a new site's log begins when its configuration was written; of any other log that is long ago
+    told = [one for log in family.configured for one in origin.of_file(case.host, log.source.rpartition(":")[0])]
+    return [*found, *(one for one in told if one.when - _WRITTEN <= when <= one.when + _QUIET)]
 
 
 def _day(case: _Case, text: object) -> dt.datetime:

@@ -56,6 +56,16 @@ def of_directory(host: Host, path: str) -> Origin | None:
     return Origin(own, f"{path} was made then")
 
 
+def of_file(host: Host, path: str) -> list[Origin]:
+    """When a file was made, and when it was last changed; nothing where it is not there."""
+    status = host.stat(path) if path.startswith("/") else None
+    if status is None:
+        return []
+    changed = dt.datetime.fromtimestamp(status.st_mtime, dt.timezone.utc)
+    made = birth(host, path)
+    return [Origin(when, f"{path} was written then") for when in (made, changed) if when is not None]
+
+
 def birth(host: Host, path: str) -> dt.datetime | None:
     """When a file or directory was made, if its file system tells."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Case:
-    """One way a host can be. promises: the verdict that each named promise must get on that host."""
+    """One way a host can be.
+
+    promises: the verdict that each named promise must get on that host; also: other promises that may change with
+    them; register: promises that the statement has beside the lab's own while this case is played.
+    """
 
     measure: str
     name: str
@@ -48,7 +52,7 @@ class Case:
     promises: Mapping[str, str]
     evidence: tuple[Evidence, ...]
     also: tuple[str, ...] = ()
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    register: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.measure}: {self.name}"
@@ -104,6 +108,7 @@ def _fault(measure: str, told: Mapping[str, Any]) -> Case:
         promises=dict.fromkeys(names, verdict),
         evidence=(Evidence(status=STATUS[verdict], **told["evidence"]),),
         also=tuple(told.get("also", ())),
+        register=tuple(told.get("register", ())),
     )
 
 
@@ -115,7 +120,6 @@ def _honest(measure: str, told: Mapping[str, Any]) -> Case:
         script=told["make"],
         promises=dict.fromkeys(told["promises"], "kept"),
         evidence=tuple(Evidence(status="pass", **one) for one in told.get("evidence", ())),
-        variables=told.get("variables", {}),
     )
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 import testinfra
+import yaml
 
 from tests.lab import cases, recorded
 from tests.lab.cases import Case
-from tests.lab.fleet import HARDENED, Fleet
+from tests.lab.fleet import HARDENED, ROOT, Fleet
 
 _costs: dict[str, float] = defaultdict(float)
 
@@ -103,18 +104,27 @@ class Rounds:
         together = self._rounds[number]
         self._fleet.restore(self._snapshot)
         scripts: dict[str, str] = {}
-        variables: dict[str, Any] = {}
         for case in together:
             scripts[case.host] = scripts.get(case.host, "") + f"# {case}\n{case.script}\n"
-            variables.update(case.variables)
         self._fleet.shells(scripts)
         run = f"{self._kind}-{number}"
-        records = self._fleet.audit(run, "-e", json.dumps(variables))
+        records = self._fleet.audit(run, *self._register(together))
         for case in together:
             _costs[case.measure] += (time.monotonic() - begun) / len(together)
         played = Round(together, records, self._baseline)
         recorded.keep(self._fleet.release, run, list(map(str, together)), records)
         return played
+
+
+    @staticmethod
+    def _register(together: Sequence[Case]) -> list[str]:
+        """What tells the audit of promises beside the lab's own."""
+        more = [promise for case in together for promise in case.register]
+        if not more:
+            return []
+        told = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/statement.yml").read_text())["statement"]
+        told["promises"] += more
+        return ["-e", json.dumps({"statement": told}, default=str)]
 
 
 @pytest.fixture(scope="session")

@@ -552,6 +552,12 @@ def test_a_log_that_nothing_rotates(world: World) -> None:
     assert "error" in statuses(world.ask("destruction"))
 
 
+def test_a_log_that_is_still_to_come_will_be_rotated(world: World) -> None:
+    assert statuses(world.ask("rotation", "destruction")) == {"pass"}
+    world.rotate(STOCK)
+    assert "fail" in statuses(world.ask("rotation"))
+
+
 def test_a_block_that_logrotate_gives_up_is_named(world: World) -> None:
     world.history(3)
     world.rotate(DAILY + "rotate lots\n")

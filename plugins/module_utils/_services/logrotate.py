@@ -126,6 +126,11 @@ class Configuration:
         """The stanza that handles a log, or None."""
         return next((stanza for stanza in self.stanzas if log in stanza.files), None)
 
+    def stanza_to_be(self, log: str) -> Stanza | None:
+        """The stanza that will handle a log once it is there, or None."""
+        named = (stanza for stanza in self.stanzas if any(fnmatch.fnmatchcase(log, one) for one in stanza.patterns))
+        return self.stanza_of(log) or next(named, None)
+
     def why_not(self, log: str) -> Problem | None:
         """Why no stanza handles a log although one names it; None where none does."""
         for patterns, problem in self.dropped:

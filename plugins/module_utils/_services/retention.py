@@ -63,7 +63,8 @@ def rotations(host: Host, family: Family) -> list[Rotation]:
     for run in logrotate_runs(host):
         configuration = logrotate.configuration(host, *run.paths)
         for log in written_paths(family):
-            stanza = configuration.stanza_of(log)
+            there = host.stat(log) is not None
+            stanza = configuration.stanza_of(log) if there else configuration.stanza_to_be(log)
             if stanza is not None:
                 found.append(Rotation(log, run, stanza, logrotate.hindrance(host, stanza, log)))
     return sorted(found, key=lambda rotation: (bool(rotation.run.job.faults), bool(rotation.hindrance)))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.fleet import ROOT, Fleet
 
-CONFIGURATIONS = {"nginx": 12, "apache": 15}
+CONFIGURATIONS = {"nginx": 6, "apache": 8}
 PACKAGE = "ansible_collections/privacy/hosting/plugins/module_utils"
 
 

@@ -288,6 +288,25 @@ def test_a_site_that_is_not_behind_the_proxy_need_not_believe_it(tmp_path: Path)
     assert told(asked(host_of(tmp_path, http), "client_address", trusted_proxies=FRONT))["a.example"][0] == "fail"
 
 
+@pytest.mark.parametrize(
+    ("addresses", "status"),
+    [
+        (["10.0.0.1"] * 30, ["error"]),
+        (["fd00::1", "192.168.1.2"] * 15, ["error"]),
+        (["10.0.0.1"] * 5, []),
+        (["10.0.0.1"] * 30 + ["203.0.113.5"], []),
+        ([f"10.0.0.{number}" for number in range(30)], []),
+        (["203.0.113.5"] * 30, []),
+    ],
+)
+def test_a_front_proxy_that_nobody_named_is_suspected(tmp_path: Path, addresses: list[str], status: list[str]) -> None:
+    (tmp_path / "log").write_text("".join(map(LINE.format, addresses)))
+    host = host_of(tmp_path, f"access_log {tmp_path}/log; server {{ server_name a.example; }}")
+    found = asked(host, "client_address")
+    assert [one.status for one in found] == status
+    assert not any(address in one.observed for one in found for address in addresses)
+
+
 # -- marked requests --------------------------------------------------------------------------------------------------
 
 Answer = Callable[[str, dict[str, str], str], str]  # request line, headers, address -> line of the log

@@ -506,6 +506,9 @@ def check_client_address(host: Host, question: Question, option: str) -> Iterato
     expected = "the visitor's address is believed from the named front proxies, and from nobody else"
     for server, vhost in subjects(host, question):
         if not vhost.trusts and not trusted:
+            unnamed = _asked_by_few(host, vhost, sites)
+            if unnamed:
+                yield _configured("client_address", option, expected, server, vhost, unnamed, "")
             continue  # visitors come directly
         judged = believed(vhost, trusted)
         if trusted and not vhost.trusts:
@@ -618,6 +621,32 @@ def _asked_by_proxy(
     return Judged(True, why, vhost.source)
 
 
+def _asked_by_few(host: Host, vhost: VirtualHost, sites: Sites) -> Judged | None:
+    """A doubt whether visitors come directly, though no front proxy is named: all lines hold a few inner addresses."""
+    for log in vhost.logs:
+        if log.kind != FILE or log.pattern != log.path or "client_ip" not in log.fields:
+            continue
+        lines = _tail(host, log.path, _GLANCE_BYTES)
+        if log.host_names == ASKED and not sites.alone(log):
+            lines = [line for line in lines if any(name.lower() in line.lower() for name in vhost.names)]
+        first = [next(filter(_is_address, _ADDRESS.findall(line)), "") for line in lines]
+        inner = all(word and _within(_network(word), _INNER) for word in first)
+        if len(lines) >= _ENOUGH_LINES and inner and len(set(first)) <= _FEW_ADDRESSES:
+            why = (
+                f"all of the last {len(lines)} lines hold one of {len(set(first))} addresses of an inner network: "
+                "whether these are visitors or a front proxy cannot be told"
+            )
+            mend = "Name the front proxy in web_log_trusted_proxies, and let the virtual host believe it."
+            return Judged(None, why, log.path, mend)
+    return None
+
+
+# addresses that no visitor from the internet has: RFC 1918, 6598, 4193, 4291, 1122
+_INNER_IPV4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
+_INNER = [_network(text) for text in (*_INNER_IPV4, "fc00::/7", "fe80::/10", "::1")]
+_ENOUGH_LINES, _FEW_ADDRESSES, _GLANCE_BYTES = 20, 3, 1 << 14
+
+
 def _speaks_for(line: str, named: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
     """Whether a line holds an address of the front proxies."""
     return any(_is_address(word) and _within(_network(word), named) for word in _ADDRESS.findall(line))
@@ -635,7 +664,7 @@ def _is_address(word: str) -> bool:
     return True
 
 
-def _tail(host: Host, path: str) -> list[str]:
+def _tail(host: Host, path: str, size: int = _TAIL_BYTES) -> list[str]:
     """The last lines of a log but those of our own requests; none where it is not there. Raises Unseen."""
 
     def read() -> list[str]:
@@ -643,11 +672,11 @@ def _tail(host: Host, path: str) -> list[str]:
         if seen is None:
             return []
         with host.open(path) as stream:
-            stream.seek(max(0, seen.st_size - _TAIL_BYTES))
-            lines = stream.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+            stream.seek(max(0, seen.st_size - size))
+            lines = stream.read(size).decode("utf-8", "replace").splitlines()[1 if seen.st_size > size else 0 :]
         return [line for line in lines if "privacy-hosting" not in line and "privacy.hosting" not in line]
 
-    return host.once(("tail", path), read)
+    return host.once(("tail", path, size), read)
 
 
 def subject(vhost: VirtualHost) -> str:

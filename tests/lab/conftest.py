@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import testinfra
-import yaml
 
-from tests.lab import cases, recorded
+from tests.lab import cases, recorded, register
 from tests.lab.cases import Case
 from tests.lab.fleet import HARDENED, ROOT, Fleet
 
@@ -115,14 +114,13 @@ class Rounds:
         recorded.keep(self._fleet.release, run, list(map(str, together)), records)
         return played
 
-
     @staticmethod
     def _register(together: Sequence[Case]) -> list[str]:
         """What tells the audit of promises beside the lab's own."""
         more = [promise for case in together for promise in case.register]
         if not more:
             return []
-        told = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/statement.yml").read_text())["statement"]
+        told = register.statement(ROOT)
         told["promises"] += more
         return ["-e", json.dumps({"statement": told}, default=str)]
 

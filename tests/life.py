@@ -39,6 +39,10 @@ def environment(release: str, *arguments: str) -> dict[str, str]:
 def live(release: str, *arguments: str) -> int:
     """Live it once; the exit status of molecule."""
     lived_in = environment(release, *arguments)
+    # molecule reads the lab's inventory before the lab is up
+    written = subprocess.run([ROOT / "lab/lab", "inventory"], env=lived_in, check=False, stdout=subprocess.DEVNULL)
+    if written.returncode:
+        return written.returncode
     register.write(ROOT / ".lab" / lived_in["LAB_NAME"])
     command = [str(BIN / "molecule"), "test", "--scenario-name", "default"]
     return subprocess.run(command, cwd=ROOT, env=lived_in, check=False).returncode

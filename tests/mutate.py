@@ -109,6 +109,8 @@ def judged(wanted: Sequence[str]) -> Iterator[tuple[Mutant, bool, bool]]:
 def main(wanted: Sequence[str]) -> int:
     if not recorded.rounds("sabotage"):
         life.live("trixie", "-k", "test_sabotage")
+    if not recorded.rounds("sabotage"):
+        raise SystemExit("error: no sabotaged host was audited; what went wrong stands above")
     survived = counted = 0
     for mutant, unit, sabotage in judged(wanted):
         word = {True: SURVIVED, False: KILLED}

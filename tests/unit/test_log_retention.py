@@ -200,8 +200,11 @@ def test_what_is_not_known_is_said(world: World) -> None:
     world.servers[0].problems = ("/etc/nginx/x cannot be read",)
     assert "cannot be read" in one(world.ask("subjects"), "error").observed
     world.servers[0].problems = ()
-    world.servers[0].running = Layer(RUNNING, False, "not reloaded since")
-    assert "not reloaded" in one(world.ask("subjects"), "error").observed
+    for good in (False, None):
+        world.servers[0].running = Layer(RUNNING, good, "not reloaded since")
+        assert "not reloaded" in one(world.ask("subjects"), "error").observed
+    world.servers[0].pid = 0
+    assert world.ask("subjects") == []
 
 
 def test_a_program_that_logs_go_to(world: World) -> None:

@@ -220,7 +220,7 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
         for source in _piped_away(server):
             what = "a log goes to a program, and where that writes is not known"
             yield case.error("subjects", server.name, what, source)
-        if server.running.good is False:
+        if server.pid and not server.running.good:
             yield case.error(
                 "subjects", server.name, f"it may write other logs than its files say: {server.running.seen}",
                 server.running.source, f"reload {server.name}",

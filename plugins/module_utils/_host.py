@@ -47,7 +47,7 @@ class Limits:
     total_s: float = 120.0
     output_bytes: int = 4 << 20
     file_bytes: int = 4 << 20
-    names: int = 20_000
+    names: int = 500_000
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ The role log_retention installs this file on servers, with the two that it impor
     privacy-hosting-log-retention [--dry-run]
 
 A file goes only when it is proven past its time by its newest time stamp, else the date in its name, else its mtime.
-A file that a process holds open, and a log that a web server is configured to write, always stay.
+A file that a process holds open, and a log that a web server is configured to write, always stay. Nothing goes while
+the clock is further from the last run than any pause explains: a clock set wrong would make every log look old.
 
 PRIVATE to the collection.
 """
@@ -17,6 +18,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import glob
 import json
@@ -32,12 +34,18 @@ from ._option import Period
 from ._services import logfile
 
 CONFIG = "/etc/privacy-hosting/log-retention.json"
+SEEN = "/var/lib/privacy-hosting/log-retention/seen"  # the clock at the last run
 
+_LONGEST_PAUSE = dt.timedelta(days=31)  # between two runs, without a person who says that the clock is right
+_OLDEST = dt.datetime(1995, 1, 1, tzinfo=dt.timezone.utc)  # a date before web servers is a clock that was not set
+_LINKS = 40  # on the way to one directory, as Linux itself counts
 _DEPTH = 6  # how far below a directory files are looked for
+_DATE = r"[-._](19|20)\d\d[-._]?[01]\d([-._]?[0-3]\d([-._T]?\d\d){0,3})?(-1\d{9})?(\.log)?"
+_PACKED = r"(\.(gz|xz|bz2|zst|lz4|Z))?$"
+_WORD = r"(.*[._-])?(access|error|logs?|accesslog|errorlog)"
 # what files are called in a directory of web logs alone, and archives of a log anywhere else
-_LOG_NAME = re.compile(r"(^|[._-])(access|error|logs?|accesslog|errorlog)([._-]|$)", re.IGNORECASE)
-_DATE = r"[-._](19|20)\d\d[-._]?[01]\d([-._]?[0-3]\d([-._T]?\d\d){0,3})?"
-_ARCHIVE_NAME = re.compile(rf"(\.log|_log|\.\d{{1,4}}|{_DATE}(\.log)?)(\.(gz|xz|bz2|zst|lz4|Z))?$")
+_LOG_NAME = re.compile(rf"{_WORD}(([._-].*)?(\.\d{{1,4}}|{_DATE}))?{_PACKED}", re.IGNORECASE)
+_ARCHIVE_NAME = re.compile(rf".*(\.log|_log|\.\d{{1,4}}|{_DATE}){_PACKED}")
 
 
 @dataclass(frozen=True)
@@ -46,12 +54,13 @@ class Rules:
 
     period: as promises write it; paths: files, shell patterns and directories (with all that is below them) where every
     file is a log or a copy of one; logs_only: those of the paths where only what is recognised as a log is meant;
-    keep: logs that a service is configured to write.
+    visits_only: those where a name alone is no proof; keep: logs that a service is configured to write.
     """
 
     period: str
     paths: Sequence[str]
     logs_only: Sequence[str] = ()
+    visits_only: Sequence[str] = ()
     keep: Sequence[str] = ()
 
 
@@ -104,14 +113,15 @@ def find(rules: Rules, now: dt.datetime) -> Found:
     for path in sorted(set(_candidates(rules, found, now)) - keep):
         found.looked_at += 1
         try:
+            os.close(_open_directory(os.path.dirname(path)))
             identity = _identity(os.lstat(path))
             last = _last(path, found.before, now)
         except FileNotFoundError:
             continue
         except OSError as error:
-            found.troubles.append(f"{path}: {os.strerror(error.errno or 0)}")
+            found.troubles.append(_told(path, error))
             continue
-        if last is None or last.when >= found.before:
+        if last is None or not _OLDEST <= last.when < found.before:
             continue
         if identity[:2] in opened:
             found.held.append(path)
@@ -123,12 +133,15 @@ def find(rules: Rules, now: dt.datetime) -> Found:
 def _last(path: str, before: dt.datetime, now: dt.datetime) -> logfile.Moment | None:
     """The moment of a log's last line, or of its first one when that tells enough."""
     first = logfile.begins(path, now)
+    modified = dt.datetime.fromtimestamp(os.lstat(path).st_mtime, dt.timezone.utc)
     if first is None:  # empty: it holds nobody's data, and goes when nobody used it for so long
-        modified = dt.datetime.fromtimestamp(os.lstat(path).st_mtime, dt.timezone.utc)
         return logfile.Moment(modified, logfile.MTIME, "it is empty")
     if first.when >= before:
         return first  # the last line is younger still; a large archive need not be unpacked
-    return logfile.ends(path, now)
+    last = logfile.ends(path, now)
+    if last is not None and last.when < before <= modified:
+        return logfile.newest(path, now)  # somebody wrote to it since: its lines may be out of order
+    return last
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -143,22 +156,22 @@ def _candidates(rules: Rules, found: Found, now: dt.datetime) -> Iterator[str]:
         for path in glob.glob(pattern):
             if os.path.islink(path):
                 continue
-            if os.path.isfile(path) and (pattern not in rules.logs_only or _is_log(path, now, _ARCHIVE_NAME)):
+            if os.path.isfile(path) and _is_meant(path, pattern, rules, now, _ARCHIVE_NAME):
                 yield path
             for below in _files_below(path, found) if os.path.isdir(path) else ():
-                if pattern not in rules.logs_only or _is_log(below, now, _LOG_NAME):
+                if _is_meant(below, pattern, rules, now, _LOG_NAME):
                     yield below
 
 
-def _is_log(path: str, now: dt.datetime, names: re.Pattern[str]) -> bool:
-    """Whether a file is a log: its name says so, or there are time stamps in its first lines."""
-    if names.search(os.path.basename(path)):
-        return True
+def _is_meant(path: str, pattern: str, rules: Rules, now: dt.datetime, names: re.Pattern[str]) -> bool:
+    """Whether a file that a pattern reaches is one of those that the rules mean by it."""
+    by_name = names.match(os.path.basename(path)) is not None and pattern not in rules.visits_only
     try:
-        first = logfile.begins(path, now)
+        if pattern in rules.logs_only or pattern in rules.visits_only:
+            return logfile.may_be_log(path) if by_name else logfile.shows_visits(path, now)
     except OSError:
-        return False
-    return first is not None and first.evidence == logfile.STAMP
+        return by_name  # the trouble is told where its age is looked for
+    return True
 
 
 def _files_below(directory: str, found: Found, depth: int = _DEPTH) -> Iterator[str]:
@@ -169,7 +182,7 @@ def _files_below(directory: str, found: Found, depth: int = _DEPTH) -> Iterator[
     except FileNotFoundError:
         return
     except OSError as error:
-        found.troubles.append(f"{directory}: {os.strerror(error.errno or 0)}")
+        found.troubles.append(_told(directory, error))
         return
     for entry in entries:
         if entry.is_file(follow_symlinks=False):
@@ -188,7 +201,7 @@ def _open_files(found: Found) -> set[tuple[int, ...]]:
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended
         except OSError as error:
-            found.troubles.append(f"{directory}: {os.strerror(error.errno or 0)}")
+            found.troubles.append(_told(directory, error))
             continue
         for descriptor in descriptors:
             try:
@@ -206,17 +219,88 @@ def _open_files(found: Found) -> set[tuple[int, ...]]:
 def destroy(past: Past) -> None:
     """Remove a file, if it is still the one that was looked at. Raises OSError."""
     directory, name = os.path.split(past.path)
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = _open_directory(directory)
     try:
         if _identity(os.stat(name, dir_fd=descriptor, follow_symlinks=False)) != past.identity:
-            raise OSError(f"{past.path} changed while it was looked at")
+            raise OSError("it changed while it was looked at")
         os.unlink(name, dir_fd=descriptor)
     finally:
         os.close(descriptor)
 
 
+def _open_directory(path: str) -> int:
+    """A descriptor of a directory, reached over no link but root's own: a customer's could lead to others' logs.
+
+    Raises OSError.
+    """
+    parts, links = path.split("/")[::-1], 0
+    descriptor = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while parts:
+            name = parts.pop()
+            if name in ("", "."):
+                continue
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if statmode.S_ISLNK(status.st_mode):
+                links += 1
+                if status.st_uid not in (0, os.geteuid()) or links > _LINKS:
+                    raise OSError(f"on the way to it, {name} is a link that root did not make")
+                target = os.readlink(name, dir_fd=descriptor)
+                parts += target.split("/")[::-1]
+                name = "/" if target.startswith("/") else "."
+            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+# -- the clock --------------------------------------------------------------------------------------------------------
+
+
+def doubt(now: dt.datetime, seen: str = SEEN) -> str:
+    """Why the clock is not believed, '' where it is: its last run is too long ago, or was never told."""
+    last = _seen(seen)
+    if last is None:
+        return f"{seen} does not tell when this ran last"
+    if now - last > _LONGEST_PAUSE:
+        return f"it is {now:%Y-%m-%d} by the clock, and the last run was on {last:%Y-%m-%d}"
+    return ""
+
+
+def believe(now: dt.datetime, seen: str = SEEN) -> None:
+    """Note that the clock was right at this moment. Raises OSError."""
+    os.makedirs(os.path.dirname(seen), mode=0o700, exist_ok=True)
+    with open(f"{seen}.new", "w", encoding="ascii") as stream:
+        stream.write(now.isoformat() + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(f"{seen}.new", seen)
+
+
+def _seen(path: str) -> dt.datetime | None:
+    with contextlib.suppress(OSError, ValueError), open(path, encoding="ascii") as stream:
+        moment = dt.datetime.fromisoformat(stream.read(100).strip())
+        return moment if moment.tzinfo else None
+    return None
+
+
+# -- saying what was done ---------------------------------------------------------------------------------------------
+
+
+def _told(path: str, error: OSError) -> str:
+    return f"{path}: {os.strerror(error.errno) if error.errno else error}"
+
+
+def shown(text: str) -> str:
+    """A text in one line: what a customer put into a name ends no line and is no control character."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _say(text: str, file: TextIO | None = None) -> None:
-    (file or sys.stdout).write(text + "\n")
+    (file or sys.stdout).write(shown(text) + "\n")
 
 
 def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
@@ -231,7 +315,7 @@ def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
         try:
             destroy(past)
         except OSError as error:
-            found.troubles.append(f"{past.path}: {os.strerror(error.errno) if error.errno else error}")
+            found.troubles.append(_told(past.path, error))
         else:
             destroyed += 1
             _say(f"destroyed: {past}")
@@ -252,6 +336,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", default=CONFIG, help=f"the rules (default: {CONFIG})")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be destroyed")
     parser.add_argument("--check-rules", action="store_true", help="only see that the rules can be read")
+    parser.add_argument("--clock-is-right", action="store_true", help="after a pause of more than a month")
+    parser.add_argument("--seen", default=SEEN, help=argparse.SUPPRESS)
     options = parser.parse_args(words)
     try:
         rules = load(options.config)
@@ -261,4 +347,20 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.check_rules:
         return 0
     now = dt.datetime.now(dt.timezone.utc)
-    return max([run(kind, rule, now, options.dry_run) for kind, rule in rules.items()], default=0)
+    if not options.dry_run:
+        doubted = "" if options.clock_is_right else doubt(now, options.seen)
+        if doubted:
+            _say(
+                f"error: nothing was destroyed: {doubted}; if the clock is right, run this once with --clock-is-right",
+                file=sys.stderr,
+            )
+            return 1
+    status = max([run(kind, rule, now, options.dry_run) for kind, rule in rules.items()], default=0)
+    if options.dry_run:
+        return status
+    try:
+        believe(now if options.clock_is_right else max(now, _seen(options.seen) or now), options.seen)
+    except OSError as error:
+        _say(f"could not be done: {_told(options.seen, error)}", file=sys.stderr)
+        return 1
+    return status

@@ -103,6 +103,8 @@ def _list(value: object, option: Option) -> list[str]:
 
 
 def _bool(value: object, option: Option) -> bool:
+    if value in ("true", "false"):  # as -e name=true gives it
+        return value == "true"
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is neither true nor false")
     return bool(value)

@@ -17,6 +17,8 @@ description:
   - Installs a command that destroys web logs once their last line is past the period, and a systemd timer that runs it
     every day. It runs once at the end, too.
   - A host that a control panel runs is left as it is.
+  - Nothing is changed where the host's clock is more than a day from O(controller_time), since logs are destroyed by
+    their age, nor where more than half of a host's web logs would be destroyed at once without O(destroy_most).
 options:
   period:
     description: How long web logs are kept, such as V(2 years), V(6 months) or V(14 days).
@@ -29,6 +31,13 @@ options:
     type: list
     elements: str
     default: []
+  destroy_most:
+    description: Whether more than half of the web logs may be destroyed at once. In check mode a warning tells it.
+    type: bool
+    default: false
+  controller_time:
+    description: The time on the controller, such as V(2026-01-31T12:00:00Z).
+    type: str
 extends_documentation_fragment:
   - privacy.hosting._change
 """
@@ -64,10 +73,12 @@ run:
   sample: "2026-01-31T12:00:00Z"
 """
 
+import datetime as dt
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._change import CHANGE_SPEC, LIMITS, ChangeError, Planned, Transaction, change_host
-from ..module_utils._changes.log_retention import plan
+from ..module_utils._changes.log_retention import Asked, plan
 from ..module_utils._host import Host
 from ..module_utils._option import Period
 
@@ -75,18 +86,30 @@ SPEC = {
     **CHANGE_SPEC,
     "period": {"type": "str", "required": True},
     "paths": {"type": "list", "elements": "str", "default": []},
+    "destroy_most": {"type": "bool", "default": False},
+    "controller_time": {"type": "str"},
 }
+
+
+def _time(text: str | None) -> dt.datetime | None:
+    """Raises ChangeError."""
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.timezone.utc) if text else None
+    except ValueError:
+        raise ChangeError(f"controller_time: '{text}' is no time in UTC; write it like 2026-01-31T12:00:00Z") from None
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    params = module.params
 
     def planned(transaction: Transaction) -> Planned:
         try:
-            period = str(Period.parse(module.params["period"]))
+            period = str(Period.parse(params["period"]))
         except ValueError as error:
             raise ChangeError(f"period: {error}") from None
-        return plan(Host(LIMITS), transaction, period, module.params["paths"])
+        asked = Asked(period, params["paths"], params["destroy_most"], _time(params["controller_time"]))
+        return plan(Host(LIMITS), transaction, asked)
 
     change_host(module, "log_retention", planned)
 

@@ -17,10 +17,13 @@ from ansible_collections.privacy.hosting.plugins.module_utils import _log_destro
 from ansible_collections.privacy.hosting.plugins.module_utils._log_destroyer import (
     Rules,
     as_text,
+    believe,
+    doubt,
     find,
     load,
     main,
     run,
+    shown,
 )
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.timezone.utc)
@@ -200,10 +203,10 @@ def test_a_removed_directory_is_no_trouble(nginx: Path) -> None:
 
 
 def test_rules_are_written_and_read(tmp_path: Path) -> None:
-    rules = {"web": Rules("2 years", ["/a", "/b*"], ["/a"], ["/a/x.log"])}
+    rules = {"web": Rules("2 years", ["/a", "/b*"], ["/a"], ["/b*"], ["/a/x.log"])}
     config = tmp_path / "rules.json"
     config.write_text(as_text(rules))
-    assert load(str(config)) == {"web": Rules("2 years", ["/a", "/b*"], ["/a"], ["/a/x.log"])}
+    assert load(str(config)) == {"web": Rules("2 years", ["/a", "/b*"], ["/a"], ["/b*"], ["/a/x.log"])}
     assert main(["--config", str(config), "--check-rules"]) == 0
 
 
@@ -218,3 +221,157 @@ def test_rules_that_cannot_be_read_destroy_nothing(
     config.write_text(text)
     assert main(["--config", str(config)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+# -- what is no log, and what is not proven ---------------------------------------------------------------------------
+
+
+def old(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    os.utime(path, (LONG_AGO.timestamp(), LONG_AGO.timestamp()))
+
+
+SQL = b"-- dump\nINSERT INTO orders VALUES (1,'2023-01-01 10:00:00','x');\n-- Dump completed on 2023-01-01 10:00:00\n"
+STRANGERS = {
+    "shop.sql.gz": SQL,
+    "access_log.sql.gz": SQL,
+    "export.csv": b"2023-01-01 10:00:00,alice,42\n",
+    "access.conf": b"deny all;\n",
+    "error.html": b"<h1>Sorry</h1>\n",
+    "logs.db": b"SQLite format 3\0",
+    "logs": b"\x7fELF\0\0",
+    "error-pages.tar.gz": b"index.html".ljust(257, b"\0") + b"ustar" + bytes(250) + b"<h1>2023-01-01 10:00:00</h1>",
+    "access.log.7": b"index.html".ljust(257, b"\0") + b"ustar" + bytes(250) + line(LONG_AGO).encode(),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_only_lies_among_logs_stays(nginx: Path, name: str) -> None:
+    old(nginx / name, STRANGERS[name])
+    assert past(only_logs(nginx)) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "access.log",
+        "a.example.log-20230101.gz",
+        "ssl_access_log.2",
+        "error.log.3.gz",
+        "access-2023-01-01.gz",
+        "copy.txt",
+    ],
+)
+def test_what_rotation_and_people_call_a_log_goes(nginx: Path, name: str) -> None:
+    old(nginx / name, line(LONG_AGO).encode())
+    assert past(only_logs(nginx)) == [name]
+
+
+def test_where_a_name_is_no_proof_the_content_must_be(tmp_path: Path) -> None:
+    old(tmp_path / "production.log.1", b"2023-01-01 10:00:00 nightly job done\n" * 9 + line(LONG_AGO).encode())
+    old(tmp_path / "production.log.2", line(LONG_AGO).encode())
+    pattern = str(tmp_path / "production.log.[0-9]*")
+    assert past(Rules("2 years", [pattern], [], [pattern])) == ["production.log.2"]
+
+
+def test_a_newer_line_in_the_middle_keeps_a_log(nginx: Path) -> None:
+    log(nginx / "all.log.1", LONG_AGO, NOW, *[LONG_AGO] * 5000)
+    assert past(only_logs(nginx)) == []
+
+
+def test_a_clock_that_was_not_set_is_no_evidence(nginx: Path) -> None:
+    nginx.mkdir()
+    for name in ("error.log.1", "error.log-19700101"):
+        (nginx / name).write_text("no stamp here\n")
+        os.utime(nginx / name, (0, 0))
+    assert past(only_logs(nginx)) == []
+
+
+# -- customers ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_customers_link_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim = log(tmp_path / "bob" / "logs" / "access.log.1", LONG_AGO)
+    (tmp_path / "alice").symlink_to(victim.parent.parent)
+    rules = Rules("2 years", [str(tmp_path / "*" / "logs" / "access.log.[0-9]*")])
+    assert len(past(rules)) == 2  # root's own link is followed
+    os.lchown(tmp_path / "alice", 65534, 65534)
+    found = find(rules, NOW)
+    assert [item.path for item in found.past] == [str(victim)]
+    assert found.troubles == [
+        f"{tmp_path}/alice/logs/access.log.1: on the way to it, alice is a link that root did not make"
+    ]
+
+
+def test_a_link_put_there_after_the_look_leads_nowhere(tmp_path: Path) -> None:
+    mine = log(tmp_path / "alice" / "logs" / "access.log.1", LONG_AGO)
+    found = find(Rules("2 years", [str(mine)]), NOW).past[0]
+    (tmp_path / "alice").rename(tmp_path / "bob")
+    (tmp_path / "alice").symlink_to(tmp_path / "bob")
+    os.lchown(tmp_path / "alice", 65534, 65534)
+    with pytest.raises(OSError, match="root did not make"):
+        _log_destroyer.destroy(found)
+    assert (tmp_path / "bob" / "logs" / "access.log.1").exists()
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="a link that root did not make"):
+        _log_destroyer._open_directory(str(tmp_path / "a"))
+
+
+def test_a_name_writes_no_line_of_its_own(nginx: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log(nginx / "access\ndestroyed: everything\x1b[2J\udce9.log.1", LONG_AGO)
+    assert run("web", only_logs(nginx), NOW, dry_run=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and "\\ndestroyed" in lines[0]
+    assert shown("a\udce9\n") == "a\\udce9\\n"
+
+
+# -- the clock ---------------------------------------------------------------------------------------------------------
+
+
+def told_to(tmp_path: Path, old_log: Path, *words: str) -> int:
+    config = tmp_path / "rules.json"
+    config.write_text(as_text({"web": Rules("2 years", [str(old_log)])}))
+    return main(["--config", str(config), "--seen", str(tmp_path / "state" / "seen"), *words])
+
+
+def test_nothing_is_destroyed_by_a_clock_that_leapt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen, today = str(tmp_path / "state" / "seen"), dt.datetime.now(dt.timezone.utc)
+    old_log = log(tmp_path / "access.log.1", LONG_AGO - dt.timedelta(days=3650))
+    assert told_to(tmp_path, old_log) == 1
+    assert "does not tell when this ran last" in capsys.readouterr().err
+    believe(today - dt.timedelta(days=32), seen)
+    assert told_to(tmp_path, old_log) == 1
+    assert old_log.exists()
+    assert "nothing was destroyed: it is" in capsys.readouterr().err
+    assert told_to(tmp_path, old_log, "--dry-run") == 0
+    assert told_to(tmp_path, old_log, "--clock-is-right") == 0
+    assert not old_log.exists()
+    assert doubt(today, seen) == ""
+
+
+def test_a_clock_that_went_back_is_not_believed_later(tmp_path: Path) -> None:
+    seen = str(tmp_path / "state" / "seen")
+    today = dt.datetime.now(dt.timezone.utc)
+    believe(today + dt.timedelta(days=20), seen)
+    assert told_to(tmp_path, tmp_path / "none.log") == 0
+    assert doubt(today + dt.timedelta(days=40), seen) == ""
+
+
+def test_where_the_clock_cannot_be_noted_logs_go_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    believe(dt.datetime.now(dt.timezone.utc), str(tmp_path / "state" / "seen"))
+    old_log = log(tmp_path / "access.log.1", LONG_AGO)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_log_destroyer, "believe", full)
+    assert told_to(tmp_path, old_log) == 1
+    assert not old_log.exists()
+    assert "seen: No space left on device" in capsys.readouterr().err

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils import _change
-from ansible_collections.privacy.hosting.plugins.module_utils._change import Transaction, UnitState
+from ansible_collections.privacy.hosting.plugins.module_utils._change import ChangeError, Transaction, UnitState
 from ansible_collections.privacy.hosting.plugins.module_utils._changes import log_retention
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Result
-from ansible_collections.privacy.hosting.plugins.module_utils._log_destroyer import find
+from ansible_collections.privacy.hosting.plugins.module_utils._log_destroyer import Found, Past, find
 from ansible_collections.privacy.hosting.plugins.module_utils._services.web import ACCESS, STATISTICS, LogFile
 
 DAYS = 731
@@ -163,3 +163,82 @@ def test_units_that_run_already_are_no_change(tmp_path: Path) -> None:
     )
     transaction.unit("logrotate.timer", UnitState("enabled", True))
     assert not transaction.changed
+
+
+# -- what would destroy too much --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/",
+        "/home",
+        "/home/*",
+        "/var/log",
+        "/var/log/",
+        "/var/log/../log",
+        "/etc/nginx",
+        "/var/www",
+        "/usr/*/doc",
+        "logs",
+        "/*",
+    ],
+)
+def test_places_that_hold_more_than_web_logs_are_refused(place: str) -> None:
+    with pytest.raises(ChangeError, match=r"log_retention_web_paths: '.*nothing was changed"):
+        log_retention._refuse_other_places(Host(), ["/srv/archive/logs", place])
+
+
+def test_a_link_to_such_a_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "logs").symlink_to("/etc")
+    with pytest.raises(ChangeError, match="means /etc"):
+        log_retention._refuse_other_places(Host(), [str(tmp_path / "logs")])
+
+
+@pytest.mark.parametrize(
+    "place", ["/srv/archive/logs", "/var/lib/goaccess/*.html", "/home/*/logs", "/var/log/nginx-old"]
+)
+def test_places_of_web_logs_are_taken(place: str) -> None:
+    log_retention._refuse_other_places(Host(), [place])
+
+
+@pytest.mark.parametrize("days", [-3000, -2, 2, 3650])
+def test_a_clock_apart_from_the_controllers_changes_nothing(days: int) -> None:
+    log_retention._compare_clocks(NOW, None)
+    log_retention._compare_clocks(NOW, NOW + dt.timedelta(hours=20))
+    with pytest.raises(ChangeError, match=r"nothing was changed.*set the clock"):
+        log_retention._compare_clocks(NOW, NOW + dt.timedelta(days=days))
+
+
+def test_more_than_half_is_not_destroyed_unasked() -> None:
+    def found(past: int, looked_at: int) -> Found:
+        moment = log_retention.logfile.Moment(NOW, "mtime")
+        return Found(NOW, looked_at, [Past(f"/x/{number}", moment, (0, 0, 0, 0)) for number in range(past)])
+
+    assert log_retention._too_many(found(0, 0), "2 years") == ""
+    assert log_retention._too_many(found(5, 10), "2 years") == ""
+    assert log_retention._too_many(found(6, 10), "2 days").startswith("6 of 10 web logs are past 2 days")
+
+
+def test_a_disk_too_small_for_the_period_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = [log_file(written(tmp_path / "nginx" / "access.log", NEW * 5000))]
+    asked = log_retention.Asked("2 years")
+    assert list(log_retention._room(Host(), logs, asked, DAYS)) == []
+
+    class Disk:
+        f_bavail, f_frsize = 10, 4096
+
+    monkeypatch.setattr(log_retention.os, "statvfs", lambda path: Disk)
+    told = list(log_retention._room(Host(), logs, asked, DAYS))
+    assert len(told) == 1
+    assert told[0].startswith("2 years of web logs need about 0.1 GB more in ") and "0.0 GB are free" in told[0]
+
+
+def test_logs_that_only_their_content_shows_must_show_it_each(tmp_path: Path) -> None:
+    site = tmp_path / "www" / "logs"
+    logs = [log_file(written(site / "access.log", NEW)), log_file(site / "*.visits.log")]
+    for name in ("access.log.1", "shop.visits.log.1", "production.log"):
+        written(site / name, OLD)
+    written(site / "production.log.1", OLD.replace("GET / HTTP/1.1", "nightly"))
+    written(site / "mail.visits.log.1", OLD.replace("GET / HTTP/1.1", "nightly"))
+    assert past(logs, []) == {"access.log.1", "shop.visits.log.1", "production.log"}

@@ -96,3 +96,8 @@ def test_a_wrong_value_is_told_with_what_would_be_right(option: Option, value: o
 def test_a_wrong_network_is_told() -> None:
     with pytest.raises(ValueError, match=r"192\.0\.2\.300.*write addresses or networks like"):
         Option("proxies", "networks", "").parse(["192.0.2.300"])
+
+
+def test_true_and_false_from_the_command_line_are_taken() -> None:
+    assert Option("on", "bool", "").parse("true") is True
+    assert Option("on", "bool", "").parse("false") is False

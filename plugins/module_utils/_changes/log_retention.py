@@ -13,15 +13,17 @@ import datetime as dt
 import glob
 import inspect
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from .. import _log_destroyer, _option
 from .._change import ChangeError, Planned, Transaction, UnitState, Validation
 from .._host import Host
-from .._log_destroyer import CONFIG, Rules, find
+from .._log_destroyer import CONFIG, Found, Rules, believe, doubt, find, shown
 from .._option import Period
 from .._services import logfamilies, logfile
 from .._services.logfamilies import Piece, what_is_taken
@@ -42,22 +44,109 @@ _REOPEN = {
     "nginx": "invoke-rc.d nginx rotate >/dev/null 2>&1 || true",
     "apache": "invoke-rc.d apache2 reload >/dev/null 2>&1 || true",
 }
+# places that hold other things than web logs: no pattern for web logs may mean one of them, or what is below some
+_NOT_LOGS = re.compile(
+    r"/|/(home|media|mnt|opt|srv|root|tmp|var)|/var/(backups|cache|lib|local|log|mail|opt|spool|tmp|www)|/home/[^/]+"
+    r"|/(bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|usr)(/.*)?"
+)
+_CLOCKS_APART = dt.timedelta(days=1)  # a server's clock and that of the machine that Ansible runs on
+_MOST = 0.5  # the share of all web logs that one run of the role may destroy unasked
 _HEADER = "# Made by privacy.hosting, role log_retention; ansible-playbook privacy.hosting.undo removes it.\n"
 
 
-def plan(host: Host, transaction: Transaction, period: str, paths: Sequence[str]) -> Planned:
+@dataclass(frozen=True)
+class Asked:
+    """What the role is asked for.
+
+    paths: further places with web logs; most: more than half of a host's web logs may go at once; time: by the clock of
+    the machine that Ansible runs on, None where nobody told it.
+    """
+
+    period: str
+    paths: Sequence[str] = ()
+    most: bool = False
+    time: dt.datetime | None = None
+
+
+def plan(host: Host, transaction: Transaction, asked: Asked) -> Planned:
     """Fill the transaction for the web logs of a host. Raises Unseen, ChangeError."""
     name = panel(host)
     if name:
         return Planned({"panel": name}, [f"{name} runs this host and writes its configuration: nothing was changed"])
+    _compare_clocks(host.now, asked.time)
+    _refuse_other_places(host, asked.paths)
     logs = log_files(host)
-    warnings = list(rotate(host, transaction, logs, Period.parse(period).max_days))
+    days = Period.parse(asked.period).max_days
+    warnings = list(rotate(host, transaction, logs, days))
     warnings += _elsewhere(host)
-    told = rules(host, logs, period, paths, warnings)
+    warnings += _room(host, logs, asked, days)
+    told = rules(host, logs, asked.period, asked.paths, warnings)
     if not told.paths:
         return Planned({}, warnings)
+    found = find(told, host.now)
+    too_many = "" if asked.most else _too_many(found, asked.period)
+    if too_many and not transaction.check:
+        raise ChangeError(f"{too_many}; nothing was changed")
+    warnings += [too_many] if too_many else []
     install_destroyer(transaction, told)
-    return Planned({}, warnings, lambda: destroy_now(transaction, told, host.now))
+    return Planned({}, warnings, lambda: destroy_now(transaction, found, host.now))
+
+
+def _compare_clocks(now: dt.datetime, other: dt.datetime | None) -> None:
+    """Raises ChangeError where a wrong clock would make logs look older, or younger, than they are."""
+    if other is not None and abs(now - other) > _CLOCKS_APART:
+        raise ChangeError(
+            f"the clock of this host says {now:%Y-%m-%d %H:%M} UTC and that of the machine that Ansible runs on "
+            f"{other:%Y-%m-%d %H:%M} UTC; nothing was changed, since logs are destroyed by their age: set the clock"
+        )
+
+
+def _refuse_other_places(host: Host, patterns: Sequence[str]) -> None:
+    """Raises ChangeError where a place for web logs holds other things: all of them would be destroyed in time."""
+    for pattern in patterns:
+        if not pattern.startswith("/"):
+            raise ChangeError(f"log_retention_web_paths: '{pattern}' is no absolute path; nothing was changed")
+        for path in {os.path.normpath(pattern), *map(host.real, host.glob(pattern))}:
+            if _NOT_LOGS.fullmatch(path):
+                raise ChangeError(
+                    f"log_retention_web_paths: '{pattern}' means {path}, which holds more than web logs, and all of it "
+                    "would be destroyed in time; nothing was changed: name the places of logs alone"
+                )
+
+
+def _too_many(found: Found, period: str) -> str:
+    """Why so many logs are not destroyed unasked, '' where they may be."""
+    if len(found.past) <= _MOST * found.looked_at:
+        return ""
+    return (
+        f"{len(found.past)} of {found.looked_at} web logs are past {period} and would be destroyed at once: look at "
+        "them with --check --diff, and if that is right, run it once with -e log_retention_destroy_most=true"
+    )
+
+
+def _room(host: Host, logs: Sequence[LogFile], asked: Asked, days: int) -> Iterator[str]:
+    """Where the disk is too small for a period of logs that come as fast as they do now."""
+    rates: dict[int, float] = {}
+    held: dict[int, int] = {}
+    place: dict[int, str] = {}
+    for family in logfamilies.find(host, logs, asked.paths).families:
+        begins = [piece.begins.when for piece in family.pieces if piece.begins is not None]
+        status = host.stat(os.path.dirname(family.log))
+        if not family.configured or not begins or status is None:
+            continue
+        span = max((host.now - min(begins)).total_seconds() / 86400, 1.0)
+        size = sum(piece.size for piece in family.pieces)
+        rates[status.st_dev] = rates.get(status.st_dev, 0.0) + size / span
+        held[status.st_dev] = held.get(status.st_dev, 0) + size
+        place.setdefault(status.st_dev, os.path.dirname(family.log))
+    for device, rate in rates.items():
+        disk = os.statvfs(place[device])
+        needed, free = rate * days - held[device], disk.f_bavail * disk.f_frsize
+        if needed > free:
+            yield (
+                f"{asked.period} of web logs need about {needed / 1e9:.1f} GB more in {place[device]} at today's rate "
+                f"({rate / 1e6:.1f} MB a day), and {free / 1e9:.1f} GB are free: see to it before the disk is full"
+            )
 
 
 def _elsewhere(host: Host) -> Iterator[str]:
@@ -151,11 +240,21 @@ def rules(host: Host, logs: Sequence[LogFile], period: str, paths: Sequence[str]
     of_web = {path for path in directories if host.stat(path) and what_is_taken(path) == "all"}
     found = logfamilies.find(host, logs, paths)
     warnings += [f"{unseen}; {CONFIG} may lack logs that nobody writes any more" for unseen in found.unseen]
-    bases = {log.path for log in logs} | {fam.log for fam in found.families if any(map(_dated, fam.pieces))}
-    bases = {base for base in bases if not any(base.startswith(f"{path}/") for path in of_web)}
-    recognised = of_web.union(*map(_archives, bases))
-    keep = sorted({log.path for log in logs if not glob.has_magic(log.path)})
-    return Rules(period, sorted({*recognised, *paths}), sorted(recognised - set(paths)), keep)
+    certain = {log.path for log in logs if not glob.has_magic(log.path)}
+    # what a pattern or a look at the content says is a web log, each file must say again before it goes
+    likely = {log.path for log in logs} | {fam.log for fam in found.families if any(map(_dated, fam.pieces))}
+    by_name, by_content = (
+        set().union(*(_archives(base) for base in bases if not any(base.startswith(f"{path}/") for path in of_web)))
+        for bases in (certain, likely - certain)
+    )
+    recognised = of_web | by_name
+    return Rules(
+        period,
+        sorted({*recognised, *by_content, *paths}),
+        sorted(recognised - set(paths)),
+        sorted(by_content - recognised - set(paths)),
+        sorted(certain),
+    )
 
 
 def _dated(piece: Piece) -> bool:
@@ -201,18 +300,19 @@ def _source(module: ModuleType) -> str:
     return inspect.getsource(module)
 
 
-def destroy_now(transaction: Transaction, told: Rules, now: dt.datetime) -> dict[str, Any]:
+def destroy_now(transaction: Transaction, found: Found, now: dt.datetime) -> dict[str, Any]:
     """Let the service run once, in its own confines, if it is new or has anything to do. In check mode, tell what."""
-    past = {item.path: str(item) for item in find(told, now).past}
+    past = {item.path: str(item) for item in found.past}
     warnings = []
-    if (past or transaction.changed) and not transaction.check:
+    if (past or transaction.changed or doubt(now)) and not transaction.check:
+        believe(now)
         if transaction.call(("systemctl", "start", f"{UNIT}.service")).rc != 0:
             warnings = [f"{UNIT}.service could not do all of its work; 'journalctl -u {UNIT}' tells what and why"]
         past = {path: text for path, text in past.items() if not os.path.lexists(path)}
     header = "web logs past their time"
-    diff = {"before": "".join(f"{text}\n" for text in past.values()), "after": "", "before_header": header}
+    diff = {"before": "".join(f"{shown(text)}\n" for text in past.values()), "after": "", "before_header": header}
     return {
-        "destroyed": sorted(past),
+        "destroyed": sorted(map(shown, past)),
         "changed": bool(past),
         "diff": [{**diff, "after_header": f"{header}, destroyed"}] if past else [],
         "warnings": warnings,
@@ -255,6 +355,8 @@ ExecStart={COMMAND}
 Nice=10
 IOSchedulingClass=idle
 TimeoutStartSec=4h
+StateDirectory=privacy-hosting/log-retention
+StateDirectoryMode=0700
 UMask=0077
 CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_SYS_PTRACE
 NoNewPrivileges=yes

@@ -81,6 +81,15 @@ OPTIONS = (
         example="[/srv/archive/logs, /var/lib/goaccess/*.html]",
     ),
     Option(
+        "destroy_most",
+        "bool",
+        "Whether more than half of a host's web logs may be destroyed by one run of harden. Otherwise it stops before it "
+        "changes anything where so many are past their time: a period that is written wrongly would do that.",
+        default=False,
+        judged=False,
+        promisable=False,
+    ),
+    Option(
         "web_since",
         "date",
         "Since when the host keeps its web logs, where that is later than the host itself shows: nothing older is "

@@ -38,10 +38,6 @@ _DEPTH = 5  # how far below a directory of logs files are looked for (2026/11/20
 _BOUNDS = logfile.Bounds(seconds=2.0, bytes=64 << 20)
 _SNIFF_BYTES = 64 << 10
 
-_VISIT = re.compile(
-    rb"[\"\t |](?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|PROPFIND|CONNECT|TRACE) [/*h]\S* HTTP/\d"
-    rb"|[,\[] ?client:? [0-9a-f.:]{7,}"
-)
 _ADDRESS = re.compile(
     rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:]{1,10}(?![\w:])",
     re.IGNORECASE,
@@ -323,7 +319,7 @@ class _Search:
         # what cannot be unpacked, or is no text, may be a copy of anything
         if head is None or b"\0" in head:
             return taken == _ALL or bool(_PACKED.search(path)) or path.endswith((".tgz", ".tar", ".zip", ".7z"))
-        return bool(_VISIT.search(head) or (taken == _ALL and _ADDRESS.search(head)))
+        return bool(logfile.VISIT.search(head) or (taken == _ALL and _ADDRESS.search(head)))
 
 
 def what_is_taken(directory: str) -> str:

@@ -33,7 +33,16 @@ _AHEAD = dt.timedelta(days=1)  # clocks of other zones and machines may be this 
 _HEAD_BYTES = 1 << 20  # how far into a file its first time stamp is looked for
 _TAIL_BYTES = 256 << 10  # how far from a file's end its last time stamp is looked for
 _LINE_BYTES = 16 << 10  # no more of one line is looked at
+_SNIFF_BYTES = 64 << 10  # how far into a file it is looked for visits
 _FIRST_CHUNK, _CHUNK = 8 << 10, 256 << 10  # bytes; most often the first lines are enough
+
+
+# what shows a visit in a line: a request, or the client that an error is about
+VISIT = re.compile(
+    rb"[\"\t |](?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|PROPFIND|CONNECT|TRACE) [/*h]\S* HTTP/\d"
+    rb"|[,\[] ?client:? [0-9a-f.:]{7,}"
+)
+_TAR_MAGIC = slice(257, 262)
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,41 @@ def ends(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | Non
         except _Unreadable as error:
             note = str(error)
     return _fallback(path, modified, note, first=False)
+
+
+def newest(path: str, now: dt.datetime, bounds: Bounds = Bounds(seconds=600.0)) -> Moment | None:
+    """The newest moment in a log file whose lines may be out of order: all are read. Raises OSError.
+
+    None where it holds nothing; its mtime where it cannot be read to its end.
+    """
+    with _open(path) as stream:
+        modified = _utc(os.fstat(stream.fileno()).st_mtime)
+        found: dt.datetime | None = None
+        try:
+            for line in _lines(_Unpacked(stream, path, bounds), None):
+                when = stamp(line, now, modified)
+                found = when if found is None or (when is not None and when > found) else found
+        except _Unreadable as error:
+            return Moment(modified, MTIME, str(error))
+    return Moment(found, STAMP) if found is not None else ends(path, now, bounds)
+
+
+def shows_visits(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> bool:
+    """Whether most of the first lines of a file are of visits, with their time. Raises OSError."""
+    data = head(path, _SNIFF_BYTES, bounds)
+    if data is None or data[_TAR_MAGIC] == b"ustar":
+        return False
+    lines = _split(data)[:200]
+    modified = _utc(os.stat(path).st_mtime)
+    visits = [line for line in lines if VISIT.search(line) and stamp(line, now, modified) is not None]
+    return bool(visits) and 2 * len(visits) >= len(lines)
+
+
+def may_be_log(path: str, bounds: Bounds = Bounds()) -> bool:
+    """Whether a file that is called like a log may be one: it is no archive of files and no binary. Raises OSError."""
+    data = head(path, _SNIFF_BYTES, bounds)
+    # a log of a crashed machine begins with NULs, and lines follow
+    return data is None or (data[_TAR_MAGIC] != b"ustar" and (b"\0" not in data or VISIT.search(data) is not None))
 
 
 def head(path: str, size: int, bounds: Bounds = Bounds()) -> bytes | None:
@@ -250,14 +294,14 @@ def _split(data: bytes) -> list[bytes]:
     return [line for line in re.split(rb"[\n\0]+", data) if line.strip()]
 
 
-def _lines(source: _Unpacked, limit: int) -> Iterator[bytes]:
-    """The lines of a file's first bytes."""
+def _lines(source: _Unpacked, limit: int | None) -> Iterator[bytes]:
+    """The lines of a file's first bytes; without a limit, of all."""
     rest, size = b"", 0
     for chunk in source.chunks():
         size += len(chunk)
         *whole, rest = re.split(rb"[\n\0]+", rest + chunk)
         yield from (line for line in whole if line.strip())
-        if size >= limit:
+        if limit is not None and size >= limit:
             break
     if rest.strip():
         yield rest

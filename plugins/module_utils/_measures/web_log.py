@@ -158,7 +158,9 @@ def _finding(
 
 def _plain(text: str) -> str:
     """A text from a host as one printable line of bounded length."""
-    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    line = text
+    if not text.isprintable():
+        line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
     return line if len(line) <= 500 else f"{line[:499]}…"
 
 

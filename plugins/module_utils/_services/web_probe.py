@@ -32,6 +32,8 @@ LINE_S = 2.0  # for a line that is not held back
 FLUSH_S = 10.0  # for lines that wait in a buffer, where they do not wait longer
 TOTAL_S = 25.0  # for all of it
 TAIL_BYTES = 32 << 20  # of what a log gains meanwhile
+_NUMBERS = re.compile(r"\d[\d.]*(?<!\.)")
+_MARK = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])")
 # who the marked request claims to come from: an address of documentation (RFC 5737)
 CLAIMED = "192.0.2.201"
 
@@ -137,8 +139,8 @@ def _probe(host: Host, servers: Sequence[WebServer]) -> dict[VirtualHost, Probed
             tails[log.pattern] = str(unseen)
     end = time.monotonic() + min(TOTAL_S, host.seconds_left() / 2)
     asked = _ask(vhosts, end)
-    lines = _await(tails, asked, end)
-    return {vhost: _collected(vhost, requests, tails, lines) for vhost, requests in asked.items()}
+    gained = _await(tails, asked, end)
+    return {vhost: _collected(vhost, requests, gained) for vhost, requests in asked.items()}
 
 
 def _asked_logs(vhost: VirtualHost) -> list[AccessLog]:
@@ -162,9 +164,8 @@ def _ask(vhosts: Sequence[VirtualHost], end: float) -> dict[VirtualHost, list[Re
         for listen in vhost.listens:
             name = _askable(vhost, listen, owners)
             for address, source in _ways(listen, own) if name else ():
-                if time.monotonic() > end:
-                    continue
-                asked[vhost].append(_sent(vhost, listen, name, address, source))
+                late = time.monotonic() > end
+                asked[vhost].append(_sent(vhost, listen, name, address, source, late))
     return asked
 
 
@@ -210,8 +211,10 @@ def _ways(listen: Listen, own: Mapping[int, str]) -> Iterator[tuple[str, str]]:
         yield own[int(family)], own[int(family)]
 
 
-def _sent(vhost: VirtualHost, listen: Listen, name: str, address: str, source: str) -> Request:
+def _sent(vhost: VirtualHost, listen: Listen, name: str, address: str, source: str, late: bool) -> Request:
     mark = secrets.token_hex(8)
+    if late:
+        return Request(name, mark, source, source, listen, f"the limit of {TOTAL_S:.0f} s was reached")
     # nginx answers TRACE before it asks for whom a proxy speaks
     believed = vhost.server != "nginx" and _believes(vhost, source)
     expected = CLAIMED if believed else source
@@ -288,9 +291,31 @@ def _tls() -> ssl.SSLContext:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Gained:
+    """What one log gained: its lines, and which of them hold which marks. unseen: why it could not be read."""
+
+    lines: list[str] = field(default_factory=list)
+    unseen: str = ""
+    by_mark: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tail: _Tail | str) -> _Gained:
+        if isinstance(tail, str):
+            return cls(unseen=tail)
+        try:
+            found = cls(tail.gained())
+        except Unseen as unseen:
+            return cls(unseen=str(unseen))
+        for line in found.lines:
+            for mark in set(_MARK.findall(line)):
+                found.by_mark.setdefault(mark, []).append(line)
+        return found
+
+
 def _await(
     tails: Mapping[str, _Tail | str], asked: Mapping[VirtualHost, Sequence[Request]], end: float
-) -> dict[str, list[str] | str]:
+) -> dict[str, _Gained]:
     """What each log gained, once every marked request stands in its logs or the time for it is over."""
     started = time.monotonic()
     wanted: dict[str, set[str]] = {}
@@ -301,31 +326,20 @@ def _await(
             wanted.setdefault(log.pattern, set()).update(marks)
             wait = log.flush_s + 1 if 0 < log.flush_s <= FLUSH_S else LINE_S
             patience[log.pattern] = max(patience.get(log.pattern, 0.0), wait)
-    lines: dict[str, list[str] | str] = {pattern: tail for pattern, tail in tails.items() if isinstance(tail, str)}
-    waiting = {pattern: tail for pattern, tail in tails.items() if isinstance(tail, _Tail)}
+    gained: dict[str, _Gained] = {}
+    waiting = dict(tails)
     while waiting:
         for pattern, tail in list(waiting.items()):
-            try:
-                lines[pattern] = gained = tail.gained()
-            except Unseen as unseen:
-                lines[pattern] = str(unseen)
-                del waiting[pattern]
-                continue
-            text = "\n".join(gained)
+            gained[pattern] = found = _Gained.of(tail)
             late = time.monotonic() > min(started + patience.get(pattern, 0.0), end + LINE_S)
-            if late or all(mark in text for mark in wanted.get(pattern, ())):
+            if late or found.unseen or wanted.get(pattern, set()) <= found.by_mark.keys():
                 del waiting[pattern]
         if waiting:
             time.sleep(0.02)
-    return lines
+    return gained
 
 
-def _collected(
-    vhost: VirtualHost,
-    requests: Sequence[Request],
-    tails: Mapping[str, _Tail | str],
-    lines: Mapping[str, list[str] | str],
-) -> Probed:
+def _collected(vhost: VirtualHost, requests: Sequence[Request], gained: Mapping[str, _Gained]) -> Probed:
     answered = [request for request in requests if request.answered]
     if not answered:
         whys = [str(request.answer) for request in requests]
@@ -333,19 +347,20 @@ def _collected(
     logs = _asked_logs(vhost)
     if not logs:
         return Probed(unseen="no log of it is a file")
-    return Probed(tuple(_trace(request, log, lines[log.pattern]) for request in answered for log in logs))
+    return Probed(tuple(_trace(request, log, gained[log.pattern]) for request in answered for log in logs))
 
 
-def _trace(request: Request, log: AccessLog, gained: list[str] | str) -> Trace:
-    if isinstance(gained, str):
-        return Trace(request, log, (), gained)
-    by_address = request.source.startswith("127.")
-    found = tuple(line for line in gained if request.mark in line or (by_address and _holds(line, request.source)))
-    return Trace(request, log, found)
+def _trace(request: Request, log: AccessLog, gained: _Gained) -> Trace:
+    """The lines of a request; where the format holds no mark, those with the address that only it came from."""
+    found = gained.by_mark.get(request.mark, [])
+    if not found and request.source.startswith("127."):
+        found = [line for line in gained.lines if _holds(line, request.source)]
+    return Trace(request, log, tuple(found), gained.unseen)
 
 
-def _holds(line: str, address: str) -> bool:
-    return re.search(rf"(?<![\d.]){re.escape(address)}(?![\d.])", line) is not None
+def _holds(line: str, word: str) -> bool:
+    """Whether a line holds a word of digits and dots by itself."""
+    return word in _NUMBERS.findall(line)
 
 
 def shown(trace: Trace, line: str) -> frozenset[str]:
@@ -358,7 +373,7 @@ def shown(trace: Trace, line: str) -> frozenset[str]:
         "client_ip": _holds_address(line, request.expected),
         "domain": request.name in line.lower(),
         "method": "TRACE" in line,
-        "status": re.search(rf"(?<!\d){request.answer}(?!\d)", line) is not None,
+        "status": _holds(line, str(request.answer)),
     }
     return frozenset(name for name, there in signs.items() if there)
 

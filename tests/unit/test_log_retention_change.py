@@ -115,6 +115,14 @@ def test_a_log_without_a_stanza_gets_one(tmp_path: Path) -> None:
     assert f'"{log}" {{' in own and "rotate 900" in own and "nginx rotate" in own
 
 
+def test_a_stanza_that_logrotate_gives_up_is_told_and_replaced(tmp_path: Path) -> None:
+    log = written(tmp_path / "x" / "access.log", NEW)
+    broken = f"{tmp_path}/x/*.log {{\n  daily\n  rotate 7 # week\n}}\n"
+    transaction, warnings = rotated(tmp_path, [log_file(log)], broken)
+    assert f'"{log}" {{' in transaction.look(log_retention.OWN_STANZAS).data.decode()
+    assert [warning for warning in warnings if "/logrotate.d/web:3: " in warning and "mend it" in warning]
+
+
 def test_two_stanzas_of_one_file_are_both_edited(tmp_path: Path) -> None:
     logs = [log_file(written(tmp_path / "x" / name, NEW)) for name in ("a.log", "b.log")]
     stanzas = f"{tmp_path}/x/a.log {{\n  rotate 7\n}}\n{tmp_path}/x/b.log {{\n  rotate 8\n}}\n"

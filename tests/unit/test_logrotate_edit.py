@@ -92,6 +92,12 @@ CASES = {
     "two stanzas": "/x/a.log {\n  weekly\n}\n\n/x/b.log {\n  notifempty\n  rotate 3\n}\n",
     "twice the same": "/x/a.log {\n  rotate 7\n  weekly\n  rotate 14\n  daily\n}\n",
     "script with keywords": "/x/a.log {\n  postrotate\n    echo rotate 1 weekly {\n  endscript\n  rotate 2\n}\n",
+    "many on one line": "/x/a.log { monthly missingok compress\n  notifempty delaycompress # ifempty\n  rotate 4\n}\n",
+    "keywords in a path": "/x/weekly/rotate.log { weekly\n  rotate 4\n}\n",
+    "all on one line": "/x/a.log { monthly }\n",
+    "quoted": '"/x/my daily logs/a.log" { missingok yearly\n  rotate 4\n}\n',
+    "other line separators": "# \x0c \x85 \u2028\n/x/a.log {\n  weekly\n  rotate 4\n}\n",
+    "no newline at the end": "/x/a.log {\n  rotate 4\n  weekly\n}",
     "equals signs": "/x/a.log {\n  rotate=2\n  daily\n}\n",
 }
 
@@ -114,6 +120,15 @@ def test_every_stanza_keeps_every_day(tmp_path: Path, name: str, before: str) ->
 def test_a_second_edit_changes_nothing(tmp_path: Path, name: str) -> None:
     text, _found = edited(tmp_path, CASES[name])
     assert edited(tmp_path, text)[0] == text
+
+
+def test_what_stands_beside_a_keyword_is_kept(tmp_path: Path) -> None:
+    rules = edited(tmp_path, CASES["many on one line"])[1].stanzas[0].rules
+    assert rules.missingok and rules.compress and rules.delaycompress
+    text, found = edited(tmp_path, CASES["keywords in a path"])
+    assert found.stanzas[0].patterns == ("/x/weekly/rotate.log",), text
+    assert edited(tmp_path, CASES["quoted"])[1].stanzas[0].patterns == ("/x/my daily logs/a.log",)
+    assert "delaycompress # ifempty\n" in edited(tmp_path, CASES["many on one line"])[0]
 
 
 def test_scripts_and_comments_are_kept(tmp_path: Path) -> None:

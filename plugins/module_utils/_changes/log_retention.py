@@ -222,6 +222,8 @@ def _cover(
         others = [stanza for stanza in found.stanzas if stanza.path != OWN_STANZAS]
         if any(path in stanza.files for path in _paths(host, [log]) for stanza in others):
             continue
+        for problem in filter(None, [found.why_not(log.path)]):
+            yield f"{problem.source}: {problem.text}; {log.path} gets a stanza of our own, remove that one or mend it"
         if "*" in log.path or log.path != host.real(log.path):
             yield f"{log.path} (from {log.source}) is not rotated; give it a stanza of logrotate"
         else:

@@ -24,6 +24,10 @@ def rotations(days: int, hourly: bool = False) -> int:
     return -(-(days + _SPARE) // 100) * 100 * (24 if hourly else 1)
 
 
+_VALUED = frozenset(["size", "rotate", "maxage", "dateformat", "minsize", "minage"])
+_NAMES = ("/", '"', "'", "~", "{")  # what the line that opens a block begins with
+
+
 @dataclass(frozen=True)
 class Fix:
     """keywords: those that decide the matter, of which the last in a block wins; line: what is to stand instead."""
@@ -55,7 +59,7 @@ def fixes(rules: Rules, days: int) -> Iterator[Fix]:
 
 def edit(text: str, stanza: Stanza, days: int) -> str:
     """The text of a stanza's file with that stanza keeping its logs for so many days."""
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)  # lines as logrotate counts them, whatever else ends one elsewhere
     added: list[str] = []
     for fix in fixes(stanza.rules, days):
         standing = [stanza.rules.lines[word] for word in fix.keywords if word in stanza.rules.lines]
@@ -69,9 +73,13 @@ def edit(text: str, stanza: Stanza, days: int) -> str:
 
 
 def _replace(lines: list[str], index: int, fix: Fix) -> None:
-    """A keyword and its value, to the end of the line."""
-    words = "|".join(fix.keywords)
-    lines[index] = re.sub(rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])[^\n]*", fix.line, lines[index], count=1)
+    """A keyword, and its value to the end of the line where it has one; what else stands in the line is kept."""
+    head, brace, rest = lines[index].partition("{") if lines[index].lstrip()[:1] in _NAMES else ("", "", lines[index])
+    rest, mark, comment = rest.partition("#")
+    for word in fix.keywords:
+        value = r"[^\n]*" if word in _VALUED else ""
+        rest = re.sub(rf"(?:^|(?<=[\s}}])){word}(?=[\s=}}]|\Z){value}", fix.line, rest)
+    lines[index] = head + brace + rest + mark + comment
 
 
 def _insert(lines: list[str], index: int, added: list[str]) -> None:

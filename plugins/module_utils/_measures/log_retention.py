@@ -83,8 +83,8 @@ OPTIONS = (
     Option(
         "destroy_most",
         "bool",
-        "Whether more than half of a host's web logs may be destroyed by one run of harden. Otherwise it stops before it "
-        "changes anything where so many are past their time: a period that is written wrongly would do that.",
+        "Whether more than half of a host's web logs may be destroyed by one run of harden. Otherwise it stops before "
+        "it changes anything where so many are past their time: a period that is written wrongly would do that.",
         default=False,
         judged=False,
         promisable=False,

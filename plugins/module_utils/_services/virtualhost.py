@@ -169,7 +169,8 @@ class LogFile:
     """A file that holds visitors' addresses, as configured. Several sites may write to one.
 
     path: a shell pattern where the file's name holds a variable or a date, else the path; kind: ACCESS, ERROR_LOG or
-    STATISTICS; server: 'nginx' or 'apache'; sites: labels of the virtual hosts; source: file:line of the directive.
+    STATISTICS; server: 'nginx', 'apache', or the program that makes the statistics; sites: labels of the virtual
+    hosts; source: file:line of the directive.
     """
 
     path: str

@@ -9,7 +9,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .._host import Host
 from . import apache, nginx
@@ -37,6 +37,7 @@ from .virtualhost import (
     VirtualHost,
     WebServer,
 )
+from .visitor_statistics import statistics_files
 
 __all__ = [
     "ACCESS",
@@ -78,10 +79,10 @@ def _web_servers(host: Host) -> Iterator[WebServer]:
 
 def log_files(host: Host) -> list[LogFile]:
     """Every file that the configured web servers write visitors' addresses to, by path. Raises Unseen."""
-    return host.once("log_files", lambda: _log_files(web_servers(host)))
+    return host.once("log_files", lambda: _log_files(web_servers(host), statistics_files(host)))
 
 
-def _log_files(servers: list[WebServer]) -> list[LogFile]:
+def _log_files(servers: Iterable[WebServer], statistics: Iterable[LogFile]) -> list[LogFile]:
     found: dict[tuple[str, str, str], tuple[set[str], str]] = {}
     for server in servers:
         for vhost in server.vhosts:
@@ -90,6 +91,8 @@ def _log_files(servers: list[WebServer]) -> list[LogFile]:
                 sites.add(vhost.label)
         for log in server.other_logs:
             found.setdefault((log.path, log.kind, log.server), (set(), log.source))
+    for log in statistics:
+        found.setdefault((log.path, log.kind, log.server), (set(), log.source))
     return [
         LogFile(path, kind, name, tuple(sorted(sites)), source)
         for (path, kind, name), (sites, source) in sorted(found.items())

@@ -106,11 +106,20 @@ def judged(wanted: Sequence[str]) -> Iterator[tuple[Mutant, bool, bool]]:
             yield mutant, unit, survives_sabotage(mutant, rounds)
 
 
+def unplayed(measures: Sequence[str]) -> list[str]:
+    """The faults of measures of which this very code has audited no host."""
+    played = {name for one in recorded.rounds("sabotage") for name in one.cases}
+    return [str(fault) for fault in cases.sabotage() if fault.measure in measures and str(fault) not in played]
+
+
 def main(wanted: Sequence[str]) -> int:
-    if not recorded.rounds("sabotage"):
-        life.live("trixie", "-k", "test_sabotage")
-    if not recorded.rounds("sabotage"):
-        raise SystemExit("error: no sabotaged host was audited; what went wrong stands above")
+    measures = sorted({mutant.measure for mutant in mutants(wanted)})
+    if not measures:
+        raise SystemExit(f"error: no measure or check is called {' or '.join(wanted)}")
+    if unplayed(measures):
+        life.live("trixie", "-k", f"test_the_fault_is_found and ({' or '.join(measures)})")
+    if unplayed(measures):
+        raise SystemExit(f"error: not all faults were played; what went wrong stands above: {unplayed(measures)[0]}")
     survived = counted = 0
     for mutant, unit, sabotage in judged(wanted):
         word = {True: SURVIVED, False: KILLED}

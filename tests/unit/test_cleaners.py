@@ -207,6 +207,49 @@ def test_jobs_that_nobody_here_knows(monkeypatch: pytest.MonkeyPatch, host: Host
     assert cleaners.unknown_jobs(host) == [strange]
 
 
+@pytest.mark.parametrize(
+    "command, known",
+    [
+        ("php /usr/local/panel/cron.php", False),
+        ("python3 /opt/tidy.py", False),
+        ("/usr/lib/php/sessionclean", True),
+        ("cd / && run-parts --report /etc/cron.hourly", True),
+        ("mysqldump --all-databases | gzip > /srv/backup/db.sql.gz", False),  # it empties a file, if not a log
+        ("restic backup /etc /var/www >/dev/null 2>&1", True),
+        ("if [ -x /usr/bin/borg ]; then borg create /srv/b::x /etc; fi", True),
+        ("rsync -a --remove-source-files /var/log/nginx/ backup:/logs/", False),
+        ("tar -C /var/log -czf x.tgz --remove-files nginx", False),
+        ("unbalanced ' quote", False),
+    ],
+)
+def test_which_lines_of_cron_are_known(
+    monkeypatch: pytest.MonkeyPatch, host: Host, command: str, known: bool
+) -> None:
+    monkeypatch.setattr(jobs, "jobs", lambda host: [Job("the line in /etc/cron.d/x", command, 1.0, "/etc/cron.d/x:1")])
+    destroying = [cleaner for cleaner in cleaners.cleaners(host) if cleaner.job.source == "/etc/cron.d/x:1"]
+    assert (not cleaners.unknown_jobs(host) and not destroying) == known
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat /dev/null > /var/log/nginx/access.log",
+        ": >/var/log/nginx/access.log",
+        "webalizer /var/log/nginx/access.log && > /var/log/nginx/access.log",
+        "cp /dev/null /var/log/nginx/access.log",
+        "mv /var/log/nginx/access.log /srv/x",
+    ],
+)
+def test_what_empties_or_takes_away_a_log(text: str) -> None:
+    (found,) = of(text)
+    assert (found.roots, found.days, found.clear) == (("/var/log/nginx/access.log",), 0, False)
+
+
+@pytest.mark.parametrize("text", ["echo x >> /var/log/a.log", "true > /dev/null 2>&1", "date 2>>/a &> /dev/null"])
+def test_what_empties_nothing(text: str) -> None:
+    assert of(text) == []
+
+
 # -- jobs -------------------------------------------------------------------------------------------------------------
 
 

@@ -314,6 +314,13 @@ def test_a_script_of_a_stanza_that_destroys_early(world: World) -> None:
     assert "find -mtime +90" in one(world.ask("deleters"), "fail").observed
 
 
+@pytest.mark.parametrize("days, user, status", [(5, "root", "error"), (731, "root", "pass"), (5, "www-data", "pass")])
+def test_a_job_that_nobody_knows(world: World, days: int, user: str, status: str) -> None:
+    world.history(days)
+    world.jobs.append(replace(CRON, text="php /usr/local/panel/cron.php", user=user))
+    assert statuses(world.ask("deleters")) == {status}
+
+
 def test_logs_that_begin_later_than_the_host(world: World) -> None:
     world.born = origin.Origin(ago(100), "the host is of then")
     world.history(9)

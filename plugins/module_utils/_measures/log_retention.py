@@ -342,7 +342,27 @@ def _check_deleters(host: Host, question: Question, option: str) -> Iterator[Fin
             "no other job, tmpfiles rule or script destroys them sooner",
             "systemctl, cron, tmpfiles.d",
         )
-        yield case.finding("deleters", "web logs", case.kept, [good])
+        doubts = list(_unknown_deleters(case, families))
+        remedy = "let it say what it destroys (find, rm, tmpfiles.d, logrotate), or run it as a user without rights"
+        yield case.finding("deleters", "web logs", case.kept, [good], remedy, needed=doubts)
+
+
+def _unknown_deleters(case: _Case, families: Sequence[Family]) -> Iterator[Layer]:
+    """A layer that names jobs which might destroy logs, as long as no log beside is old enough to show the contrary."""
+    jobs = [job for job in cleaning.unknown_jobs(case.host) if not job.faults and job.user == "root"]
+    if not jobs:
+        return
+    old = {
+        os.path.dirname(family.log)
+        for family in families
+        if family.oldest and family.oldest.begins and family.oldest.begins.when <= case.cutoff + _QUIET
+    }
+    young = [family.log for family in families if os.path.dirname(family.log) not in old]
+    if young:
+        names = ", ".join(job.source or job.name for job in jobs[:_NAMED])
+        names += f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+        said = f"what {names} does is not known, and no log is old enough yet to show that it destroys none"
+        yield Layer(CONFIGURED, None, said, jobs[0].source)
 
 
 def _paths(host: Host, family: Family) -> list[str]:

@@ -137,11 +137,61 @@ def unknown_jobs(host: Host) -> list[Job]:
         if job.name + job.source not in known
         and not _HARMLESS.search(f"{job.name} {job.unit}")
         and not _only_harmless(job)
+        and not _destroys_nothing(host, job)
     ]
 
 
 def _only_harmless(job: Job) -> bool:
-    return job.name.startswith("the line in") and bool(_HARMLESS.search(job.text))
+    return job.name.startswith("the line in") and bool(_HARMLESS_LINE.search(job.text))
+
+
+# lines of cron that Debian's packages bring
+_HARMLESS_LINE = re.compile(
+    r"\brun-parts\b|\banacron\b|/usr/lib/php\d?/sessionclean|\bcertbot\b|\bdebian-sa1\b|/usr/lib/sysstat/|"
+    r"/usr/share/mdadm/|\be2scrub|/usr/lib/zfs-linux/|/usr/sbin/popularity-contest|\bgeoipupdate\b|\bchkrootkit\b"
+)
+# programs that destroy no logs; backups among them only read what they copy
+_HARMLESS_COMMANDS = frozenset(
+    program
+    for programs in (
+        "[ [[ : test true false echo printf exit return set unset export local read sleep date cat grep egrep head",
+        "tail cut tr sort uniq wc awk stat ls df du id logger mail mailx sendmail curl wget cd pwd mkdir touch",
+        "basename dirname hostname uname umask ulimit trap wait fi done esac for case shift break continue",
+        "borg restic tar gzip xz zstd bzip2 cp rsync scp mysqldump mariadb-dump pg_dump pg_dumpall pg_basebackup",
+        "redis-cli mysqlcheck aide rkhunter apt apt-get ntpdate fstrim debsecan",
+    )
+    for program in programs.split()
+)
+_DANGEROUS_WORD = re.compile(r"--?(?:del|delete|remove|purge)|-delete|-exec|/dev/null$")
+_LEADING = frozenset(["if", "elif", "while", "until", "!"])
+
+
+def _destroys_nothing(host: Host, job: Job) -> bool:
+    """Whether every command of a job, those of the scripts that it calls included, is one that destroys no logs."""
+    texts = running.scripts_of(host, job)
+    scripts = {source for text, source in texts if text.strip()}
+    commands = [command for text, _source in texts for command in _commands(text)]
+    return bool(commands) and all(command[0] in scripts or _is_harmless(command) for command in commands)
+
+
+def _is_harmless(command: Sequence[str]) -> bool:
+    words = list(command)
+    while words and words[0] in _LEADING:
+        words.pop(0)
+    if not words or list(_emptied(words)):
+        return not words
+    name = os.path.basename(words[0])
+    return name in _HARMLESS_COMMANDS and not any(map(_DANGEROUS_WORD.match, words[1:]))
+
+
+def _emptied(words: Sequence[str]) -> Iterator[str]:
+    """The files that a command's redirections empty."""
+    for place, word in enumerate(words):
+        found = re.match(r"\d?>(?!>)\|?(.*)", word, re.DOTALL)
+        if found:
+            target = found.group(1) or "".join(words[place + 1 : place + 2])
+            if target.startswith("/") and not target.startswith("/dev/"):
+                yield target
 
 
 # -- our own destroyer ------------------------------------------------------------------------------------------------
@@ -275,6 +325,21 @@ def of_script(text: str, job: Job, source: str) -> Iterator[Cleaner]:
             paths = tuple(word for word in command[1:] if word.startswith("/"))
             if paths:
                 yield Cleaner(name, paths, 0.0, ANY_TIME, job, _at(source, text, name, ""), clear=False)
+        emptied = [*_emptied(command), *_taken_away(name, command)]
+        if emptied:
+            # what is emptied may have been copied before, and what is moved is somewhere else
+            where = _at(source, text, name if re.match(r"\w", name) else "", emptied[0])
+            words = f"'{' '.join(command)}'"
+            yield Cleaner(name, tuple(emptied), 0.0, MTIME, job, where, clear=False, words=words)
+
+
+def _taken_away(name: str, command: Sequence[str]) -> Iterator[str]:
+    """The files that 'mv' takes away, and those that 'cp /dev/null' empties."""
+    paths = [word for word in command[1:] if word.startswith("/")]
+    if name == "mv":
+        yield from paths[:-1]
+    elif name == "cp" and paths[:1] == ["/dev/null"]:
+        yield from paths[1:]
 
 
 # brackets and semicolons that are words of find, not of the shell
@@ -301,6 +366,7 @@ def _commands(text: str) -> Iterator[list[str]]:
 def _pipelines(text: str) -> Iterator[tuple[list[str], list[str]]]:
     """Each simple command of shell text, with the words of what it is piped into."""
     text = _without_variables(text.replace("\\\n", " "))
+    text = re.sub(r"&>", ">", re.sub(r"\d?>&\s*[\d-]", " ", text))  # the shell's own signs for streams
     for written, mark in _QUOTED_SIGNS:
         text = text.replace(written, f" {mark} ")
     try:

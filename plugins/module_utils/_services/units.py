@@ -16,6 +16,8 @@ _DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/
 
 def starts_at_boot(host: Host, unit: str) -> bool | None:
     """Whether systemd would start a unit at boot, as its links say; None where that cannot be seen."""
+    if "/dev/null" in (host.real(f"{directory}/{unit}") for directory in _DIRECTORIES):
+        return False  # masked
     try:
         for directory in _DIRECTORIES:
             for wants in host.names(directory):

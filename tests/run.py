@@ -10,6 +10,7 @@ not tried has not passed. The exit status is 0 if something passed and nothing f
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,9 @@ CACHE = ROOT / ".cache"
 
 # What is shipped to the audited servers, whose Python may be older than ours.
 ON_SERVERS = "plugins/modules plugins/module_utils"
+
+# The lines of tests/lab that say what each measure cost.
+COSTS = re.compile(r"^cost: .*\n", re.MULTILINE)
 
 # The checkers call each other by name, print to a file, and leave files in the home directory; git is to answer
 # also where the clone is another user's.
@@ -83,10 +87,11 @@ def scenario(release: str) -> Step:
     return Step(f"lab-{release}", [sys.executable, "tests/life.py", release], 1200, pytest=True)
 
 
+# Each has hosts of its own: both at once.
+SCENARIOS = [scenario("bookworm"), scenario("trixie")]
+
 # What they print is shown as it comes, one at a time.
 HOST_TESTS = [
-    scenario("bookworm"),
-    scenario("trixie"),
     suite("browser", "tests/browser", limit=300),
     suite("example", "tests/example_measure/test_example.py", limit=300),
     tool("mutate", "python tests/mutate.py", limit=1800),
@@ -150,6 +155,8 @@ class Run:
                     outcome = future.result()
                     if outcome.failed and not live:
                         print(outcome.output.rstrip())
+                    elif not live:
+                        print(*COSTS.findall(outcome.output), sep="", end="")
                     print(outcome, flush=True)
                     yield outcome
             except BaseException:
@@ -205,6 +212,7 @@ def main(arguments: Sequence[str]) -> int:
         run = Run(Path(logs))
         outcomes = list(run.steps(CHECKS, at_a_time=2))
         if arguments[0] == "all":
+            outcomes += run.steps(SCENARIOS, at_a_time=2)
             outcomes += run.steps(HOST_TESTS, at_a_time=1)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)

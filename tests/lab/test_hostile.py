@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
-from tests.lab.fleet import Fleet, findings, promise, verdicts
+import pytest
+
+from tests.lab.fleet import BIN, Fleet, findings, promise, verdicts
+
+pytestmark = pytest.mark.once
 
 WEB_LOG = "traffic-recorded"  # the promises of inventories/lab that web_log and log_retention keep
 RETENTION = "traffic-kept-two-years"
@@ -32,21 +37,36 @@ done
 FLOODING = HANGING.replace("sleep 1234 &\\nsleep 1234", "head -c 52428800 /dev/zero")
 
 
+def asked(fleet: Fleet, **limits: float) -> dict[str, list[dict]]:
+    """What each host answers about log retention within tighter limits than a playbook's."""
+    question = {"measure": "log_retention", "options": {"web": "2 years"}}
+    command = [str(BIN / "ansible"), "all", "--module-name", "privacy.hosting.measure_info", "--one-line"]
+    command += [f"--inventory={inventory}" for inventory in fleet.inventories]
+    command += ["--args", json.dumps({"questions": [question], **limits})]
+    done = subprocess.run(
+        command, cwd=fleet.lab.state, env=fleet.environment(), capture_output=True, text=True, timeout=120, check=True
+    )
+    answers = [line.split(" => ", 1) for line in done.stdout.splitlines() if " => " in line]
+    return {head.split(" |")[0]: json.loads(told)["answers"][0] for head, told in answers}
+
+
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(hardened: Fleet):
     hardened.shells(dict.fromkeys(hardened.hosts, HANGING))
     begun = time.monotonic()
-    records = hardened.audit("hanging", "-e", "ansible_timeout=30")
-    assert time.monotonic() - begun < 150
+    answers = asked(hardened, command_seconds=1, total_seconds=30)
+    assert time.monotonic() - begun < 60
     for host in hardened.hosts:
-        assert "did not end within" in unproven(records[host], RETENTION)
+        told = [finding["observed"] for finding in answers[host] if finding["status"] == "error"]
+        assert any("did not end within 1 s" in line for line in told), answers[host]
         assert not hardened.shell(host, "pgrep -f 'sleep 1234' || true")
+        # what is asked of the hanging command cannot be told, by any check
+        assert {finding["status"] for finding in answers[host] if finding["check"] == "timer"} == {"error"}
 
 
 def test_a_command_that_prints_without_end_is_ended(hardened: Fleet):
     hardened.shells(dict.fromkeys(hardened.hosts, FLOODING))
-    records = hardened.audit("flooding")
-    for host in hardened.hosts:
-        assert "printed more than" in unproven(records[host], RETENTION)
+    for findings_of_host in asked(hardened).values():
+        assert any("printed more than" in one["observed"] for one in findings_of_host if one["status"] == "error")
 
 
 def test_without_python_the_host_is_a_row(hardened: Fleet):
@@ -82,14 +102,13 @@ def test_a_full_disk_is_said(hardened: Fleet):
 # -- too many, too strange --------------------------------------------------------------------------------------
 
 
-def test_100000_log_files_are_an_error_and_take_no_time(hardened: Fleet):
+def test_100000_log_files_are_judged(hardened: Fleet):
     hardened.shell("web1", "cd /var/log/nginx && seq -f 'shop.access.log-%.0f.gz' 100000 199999 | xargs touch")
     begun = time.monotonic()
     records = hardened.audit("many-files")
-    assert time.monotonic() - begun < 60
-    row = promise(records["web1"], RETENTION)
-    assert row["verdict"] in ("unproven", "broken"), row["verdict"]
-    assert any("more than" in finding["observed"] for finding in row["findings"])
+    assert time.monotonic() - begun < 150
+    assert promise(records["web1"], WEB_LOG)["verdict"] == "kept"
+    assert promise(records["web1"], RETENTION)["verdict"] == "kept"
 
 
 ODD_BYTES = {

@@ -8,6 +8,7 @@ from tests.lab import cases
 from tests.lab.fleet import verdicts
 
 FAULTS = cases.sabotage()
+ROUNDS = cases.rounds(FAULTS)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
@@ -17,7 +18,12 @@ def test_the_fault_is_found(fault, sabotaged):
     assert not complaints, "\n".join(complaints)
 
 
-@pytest.mark.parametrize("number", range(len(cases.rounds(FAULTS))))
+def called(number: int) -> str:
+    """A round by its number and the measures whose faults it plays, so that a measure's name chooses it."""
+    return "-".join([str(number), *sorted({fault.measure for fault in ROUNDS[number]})])
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)), ids=called)
 def test_the_other_promises_stay_as_they_were(number, sabotaged):
     played = sabotaged.number(number)
     touched = cases.touched(played.cases)

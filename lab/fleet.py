@@ -318,10 +318,16 @@ class Lab:
             if not answer and not self.is_up(host):
                 raise LabError(f"{host.name}: systemd has ended by itself right after its start")
             if answer == "degraded":
-                failed = self.run(host, ["systemctl", "--failed", "--plain", "--no-legend"]).split("\n")
-                raise LabError(f"{host.name}: failed units: {' '.join(line.split()[0] for line in failed if line)}")
+                raise LabError(f"{host.name}: {self._failure(host)}")
             time.sleep(0.1)
         raise LabError(f"{host.name}: systemd is not up after {BOOT_LIMIT} s, but {answer or 'silent'}")
+
+    def _failure(self, host: Host) -> str:
+        """The units that failed, and what systemd said of them last."""
+        listed = self.run(host, ["systemctl", "--failed", "--plain", "--no-legend"]).splitlines()
+        units = [line.split()[0] for line in listed if line]
+        journal = ["journalctl", "--quiet", "--output=cat", "--lines=3", *(f"--unit={unit}" for unit in units)]
+        return f"failed units: {' '.join(units)} ({'; '.join(self.run(host, journal).splitlines())})"
 
     def _wait_for_ssh(self, host: Host) -> None:
         until = time.monotonic() + BOOT_LIMIT

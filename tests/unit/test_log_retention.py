@@ -391,11 +391,38 @@ def test_missing_days_of_a_busy_log(world: World) -> None:
     assert "while other logs go on" in finding.observed
 
 
-def test_missing_days_of_a_quiet_log_are_nothing(world: World) -> None:
+@pytest.mark.parametrize("empty, status", [("notifempty", "pass"), ("ifempty", "error")])
+def test_missing_days_of_a_quiet_log(world: World, empty: str, status: str) -> None:
+    """Where empty logs are rotated too, there is an archive of each day, or it was taken away."""
+    world.rotate(DAILY.replace("ifempty", empty))
     world.history(9, lines=3)
-    for day in (2, 3, 4, 5):
-        next(world.logs.glob(f"access.log-{ago(day):%Y%m%d}.gz")).unlink()
+    gone = [next(world.logs.glob(f"access.log-{ago(day):%Y%m%d}.gz")) for day in (2, 3, 4, 5)]
+    for path in gone:
+        path.unlink()
+    assert statuses(world.ask("history")) == {status}
+    for days, path in zip((2.1, 3.1, 4.1, 5.1), gone, strict=True):
+        path.write_bytes(gzip.compress(b""))
+        os.utime(path, (ago(days).timestamp(),) * 2)
     assert statuses(world.ask("history")) == {"pass"}
+
+
+@pytest.mark.parametrize("lines, status", [(30, "pass"), (300, "error")])
+def test_two_missing_days(world: World, lines: int, status: str) -> None:
+    world.history(9, lines=lines)
+    for day in (3, 4):
+        next(world.logs.glob(f"access.log-{ago(day):%Y%m%d}.gz")).unlink()
+    assert statuses(world.ask("history")) == {status}
+
+
+@pytest.mark.parametrize("emptied, status", [(0.1, "error"), (3.6, "pass")])
+def test_an_empty_log_whose_last_archives_are_missing(world: World, emptied: float, status: str) -> None:
+    world.history(9)
+    for day in (0, 1, 2, 3):
+        next(world.logs.glob(f"access.log-{ago(day):%Y%m%d}.gz")).unlink()
+    log = world.logs / "access.log"
+    log.write_bytes(b"")
+    os.utime(log, (ago(emptied).timestamp(),) * 2)
+    assert statuses(world.ask("history")) == {status}
 
 
 def test_restored_archives_with_a_new_mtime_make_no_gap(world: World) -> None:

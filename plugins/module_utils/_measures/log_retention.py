@@ -35,8 +35,10 @@ HARDEN = "run privacy.hosting.harden with --tags log_retention"
 # the first visitor may come days after a log was set up; and so long a visitor may be away from a quiet site
 _QUIET = dt.timedelta(days=3)
 _WRITTEN = dt.timedelta(hours=1)  # a configuration is edited for as long after it took effect
-# a log with this many lines a day has no day without one
+# a log with this many lines a day has no three days without one; and with so many, not even a day and a half
 _BUSY_LINES = 20
+_VERY_BUSY_LINES = 200
+_QUIET_BUSY = dt.timedelta(days=1.5)
 # configured periods are compared in days; runs of timers shift by minutes to an hour
 _JITTER_DAYS = 0.05
 _RUNS = "it runs by itself, and did its work the last time"
@@ -344,7 +346,7 @@ def _check_deleters(host: Host, question: Question, option: str) -> Iterator[Fin
         )
         doubts = list(_unknown_deleters(case, families))
         remedy = "let it say what it destroys (find, rm, tmpfiles.d, logrotate), or run it as a user without rights"
-        yield case.finding("deleters", "web logs", case.kept, [good], remedy, needed=doubts)
+        yield case.finding("deleters", "web logs", case.kept, [] if doubts else [good], remedy, needed=doubts)
 
 
 def _unknown_deleters(case: _Case, families: Sequence[Family]) -> Iterator[Layer]:
@@ -535,15 +537,19 @@ def _holes(case: _Case, family: Family) -> Iterator[Layer]:
 
 def _busy(host: Host, piece: Piece) -> bool:
     """Whether a file holds so many lines for its days that no day can have been without one."""
+    return _lines_a_day(host, piece) >= _BUSY_LINES
+
+
+def _lines_a_day(host: Host, piece: Piece) -> float:
+    """How many lines a file holds for each of its days; none where that cannot be told."""
     if piece.begins is None:
-        return False
+        return 0.0
     days = max(1.0, (piece.modified - piece.begins.when).total_seconds() / 86400)
-    count = logfamilies.line_count(host, piece)
-    return count is not None and count / days >= _BUSY_LINES
+    return (logfamilies.line_count(host, piece) or 0) / days
 
 
 def _gaps(case: _Case, family: Family, families: Sequence[Family]) -> Iterator[Layer]:
-    """Days without a line between two archives, where the days beside them were busy."""
+    """Days without a line that so many lines before and after, or rotation of empty logs too, do not explain."""
     pieces = sorted((p for p in family.pieces if p.begins is not None), key=lambda piece: piece.begins.when)  # type: ignore[union-attr]
     for before, after in zip(pieces, pieces[1:]):
         assert before.begins is not None and after.begins is not None
@@ -554,14 +560,43 @@ def _gaps(case: _Case, family: Family, families: Sequence[Family]) -> Iterator[L
         if last > after.begins.when + dt.timedelta(days=1):
             found = logfile.ends(before.path, case.host.now)  # a restore or a touch made it younger than it is
             last = found.when if found else last
-        if after.begins.when - last <= _QUIET or not (_busy(case.host, before) and _busy(case.host, after)):
+        gap = after.begins.when - last
+        if gap <= _QUIET_BUSY:
             continue
-        said = f"no line between {last:%Y-%m-%d} and {after.begins.when:%Y-%m-%d}, and many before and after"
-        others = any(_has_lines_between(other, last, after.begins.when) for other in families if other is not family)
-        if others:
-            yield Layer(OBSERVED, False, f"{said}, while other logs go on", before.path)
-        else:
-            yield Layer(OBSERVED, None, f"{said}: whether lines were thrown away cannot be told", before.path)
+        busy = min(_lines_a_day(case.host, before), _lines_a_day(case.host, after))
+        said = f"no line between {last:%Y-%m-%d} and {after.begins.when:%Y-%m-%d}"
+        if busy >= _VERY_BUSY_LINES or (busy >= _BUSY_LINES and gap > _QUIET):
+            said += ", and many before and after"
+            if any(_has_lines_between(other, last, after.begins.when) for other in families if other is not family):
+                yield Layer(OBSERVED, False, f"{said}, while other logs go on", before.path)
+            else:
+                yield Layer(OBSERVED, None, f"{said}: whether lines were thrown away cannot be told", before.path)
+        elif gap > _QUIET and _keeps_empty_days(case, family, last, after.begins.when):
+            empty = "and no archive of these days, though empty logs are rotated too"
+            yield Layer(OBSERVED, None, f"{said}, {empty}: whether some were destroyed cannot be told", before.path)
+    yield from _gap_until_now(case, family, pieces)
+
+
+def _gap_until_now(case: _Case, family: Family, pieces: Sequence[Piece]) -> Iterator[Layer]:
+    """A log of many lines that is empty, and was made or emptied long after its last archive ended."""
+    current = next((piece for piece in family.pieces if piece.path == family.log and piece.begins is None), None)
+    if current is None or not pieces or _lines_a_day(case.host, pieces[-1]) < _BUSY_LINES:
+        return
+    last = pieces[-1].modified
+    between = any(piece.begins is None and piece.modified > last for piece in family.archives)
+    if current.modified - last > _QUIET_BUSY and not between:
+        said = f"no line since {last:%Y-%m-%d}, and many before; the log is empty since {current.modified:%Y-%m-%d}"
+        yield Layer(OBSERVED, None, f"{said}: whether lines were thrown away cannot be told", current.path)
+
+
+def _keeps_empty_days(case: _Case, family: Family, last: dt.datetime, first: dt.datetime) -> bool:
+    """Whether an archive of each day should be there, as rotation was then set up, and none of these days is."""
+    for rotation in retention.rotations(case.host, family):
+        rules, told = rotation.stanza.rules, case.host.stat(rotation.stanza.path)
+        daily = rules.criterion == "daily" and rules.dateext and rules.ifempty and not rotation.run.job.faults
+        if daily and told is not None and dt.datetime.fromtimestamp(told.st_mtime, dt.timezone.utc) < last:
+            return not any(last < piece.modified < first for piece in family.archives if piece.begins is None)
+    return False
 
 
 def _has_lines_between(family: Family, last: dt.datetime, first: dt.datetime) -> bool:

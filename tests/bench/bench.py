@@ -27,6 +27,7 @@ from tests.lab.fleet import Fleet
 
 HOST = "web1"
 PAIRS = 5
+REPORT = Path(__file__).with_name("report_hosts.py")
 AIMS = {"audit_to_ping": 1.5, "audit_to_lynis": 1 / 15, "report_1000_hosts_s": 10.0, "report_1000_hosts_gib": 1.0}
 PING = """
 - hosts: all

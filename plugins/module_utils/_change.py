@@ -30,7 +30,7 @@ import shutil
 import stat as statmode
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -222,9 +222,9 @@ class Validation:
     unless_before: bool = False
 
 
-def complaint(result: Result) -> str:
-    """What a command complained of, in one line."""
-    lines = _complaints(result)
+def complaint(result: Result, known: Container[str] = ()) -> str:
+    """What a command complained of, in one line. known: complaints, without their numbers, that it always had."""
+    lines = [line for line in _complaints(result) if _unnumbered(line) not in known]
     return "; ".join(lines[:2]) if lines else result.complaint
 
 
@@ -235,13 +235,21 @@ def _complaints(result: Result) -> list[str]:
     return [f"{lines[i]} {lines[i + 1]}" if lines[i].endswith(":") and i + 1 < len(lines) else lines[i] for i in found]
 
 
-def _faults(validation: Validation, run: Caller) -> tuple[set[str], str]:
-    """The complaints of a command without their line numbers, and the one line to show. Both empty: it is content."""
+def _unnumbered(line: str) -> str:
+    """A complaint without line numbers, processes and times, by which it is known again."""
+    return re.sub(r"\d+", "", line)
+
+
+def _faults(validation: Validation, run: Caller, known: Collection[str] = ()) -> tuple[set[str], str]:
+    """The complaints of a command without their numbers, and the one line to show of those that are not known.
+
+    Both empty: it is content.
+    """
     result = run(validation.argv)
     if result.rc == 0:
         return set(), ""
-    faults = {re.sub(r"\d+", "", line) for line in _complaints(result)} or {result.complaint}
-    return faults, f"'{result.command}' says: {complaint(result)}"
+    faults = set(map(_unnumbered, _complaints(result))) or {result.complaint}
+    return faults, f"'{result.command}' says: {complaint(result, known)}"
 
 
 # -- transactions ---------------------------------------------------------------------------------------------
@@ -440,8 +448,9 @@ class Transaction:
             self._set_units()
         self._place_files()
         for validation in self.validations:
-            faults, told = _faults(validation, self.call)
-            if faults - faults_before.get(validation, set()):
+            known = faults_before.get(validation, set())
+            faults, told = _faults(validation, self.call, known)
+            if faults - known:
                 self._refused = validation
                 raise ChangeError(told)
         _daemon_reload(self._paths, self.call)
@@ -844,10 +853,15 @@ def _sync_directory(path: str) -> None:
 
 
 def _daemon_reload(paths: Iterable[str], run: Caller) -> None:
-    if any(path.startswith("/etc/systemd/") for path in paths):
-        result = run(("systemctl", "daemon-reload"))
-        if result.rc != 0:
-            raise ChangeError(f"'{result.command}' failed: {complaint(result)}")
+    units = [path for path in paths if path.startswith("/etc/systemd/")]
+    if not units:
+        return
+    result = run(("systemctl", "daemon-reload"))
+    if result.rc != 0:
+        raise ChangeError(f"'{result.command}' failed: {complaint(result)}")
+    for path in units:
+        if not os.path.lexists(path):  # else one that failed once would be listed as failed for ever
+            run(("systemctl", "reset-failed", os.path.basename(path)))
 
 
 def _reload(units: Sequence[str], run: Caller) -> None:

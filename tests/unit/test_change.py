@@ -46,7 +46,7 @@ class Systemd:
             return Result(tuple(argv), 0 if state.active else 3, "", "")
         enabled = {"enable": "enabled", "disable": "disabled", "mask": "masked", "unmask": "disabled"}
         active = {"start": True, "stop": False, "reload": not self.ends_on_reload}
-        if verb != "daemon-reload":
+        if verb not in ("daemon-reload", "reset-failed"):
             self.units[unit] = UnitState(enabled.get(verb, state.enabled), active.get(verb, state.active))
         return Result(tuple(argv), 0, "", "")
 
@@ -177,7 +177,7 @@ def test_old_complaints_do_not_count_where_so_declared(etc: Path) -> None:
     undo(etc)
     strict = transaction(etc, run="2026-02-01T12:00:00Z")
     strict.validations.append(Validation(("sh", "-c", script), unless_before=True))
-    with pytest.raises(ChangeError, match="new fault"):
+    with pytest.raises(ChangeError, match="says: error: new fault; all was put back"):
         strict.commit()
     strict.close()
 
@@ -237,6 +237,16 @@ def test_undo_puts_everything_back_once(etc: Path) -> None:
     assert configs(etc) == before
     again = undo(etc)
     assert (again.transaction.changed, again.left) == (False, ())
+
+
+def test_units_that_are_gone_are_not_listed_as_failed(tmp_path: Path) -> None:
+    gone, there = "/etc/systemd/system/privacy-hosting-nowhere.service", str(tmp_path)
+    systemd = Systemd({})
+    _change._daemon_reload([gone, there], systemd)
+    assert systemd.asked == ["daemon-reload", "reset-failed privacy-hosting-nowhere.service"]
+    systemd.asked.clear()
+    _change._daemon_reload([there], systemd)
+    assert systemd.asked == []
 
 
 def test_undo_leaves_and_names_what_was_edited_since(etc: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.privacy.hosting.plugins.module_utils._change import Transaction
+from ansible_collections.privacy.hosting.plugins.module_utils._change import ChangeError, Transaction
 from ansible_collections.privacy.hosting.plugins.module_utils._changes import apache_log, nginx_log
 from ansible_collections.privacy.hosting.plugins.module_utils._changes.log_edits import Wanted, faults
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import RUNNING, Layer
@@ -272,6 +272,14 @@ def test_a_virtual_host_with_its_own_proxies_is_told(server: Nginx) -> None:
     server.site("b", site("    set_real_ip_from 198.51.100.1;\n"))
     _changed, warnings = harden(server, Wanted(FIELDS, proxies=["192.0.2.10/32"], sites=["all"]))
     assert any("add 'set_real_ip_from 192.0.2.10/32;'" in warning for warning in warnings)
+
+
+def test_a_main_file_that_is_not_utf8_is_named(server: Nginx) -> None:
+    server.site("b", site("    access_log off;\n"))
+    with (server.directory / "nginx.conf").open("ab") as stream:
+        stream.write(b"# caf\xe9\n")
+    with pytest.raises(ChangeError, match=r"nginx\.conf:\d+: a character is not UTF-8.*nothing was changed"):
+        harden(server)
 
 
 def test_what_is_not_utf8_is_left_and_told(server: Nginx) -> None:

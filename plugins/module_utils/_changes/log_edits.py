@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .._change import Transaction
+from .._change import ChangeError, Transaction
 from .._host import Host
 from .._services.web import FILE, OFF, QUERY, AccessLog, Directive, Place, VirtualHost, WebServer
 
@@ -126,9 +126,19 @@ class Edits:
         self._edits.setdefault(self._host.real(path), {})[start, end] = text
 
     def make(self) -> None:
-        """Plan the changed files, the ones that others depend on first: in the order in which they were named."""
+        """Plan the changed files, the ones that others depend on first: in the order in which they were named.
+
+        Raises ChangeError for a file that is not UTF-8: offsets do not lead to its directives.
+        """
         for path, edits in self._edits.items():
-            text = self._transaction.look(path).data.decode()
+            try:
+                text = self._transaction.look(path).data.decode()
+            except UnicodeDecodeError as error:
+                line = error.object.count(b"\n", 0, error.start) + 1
+                raise ChangeError(
+                    f"{path}:{line}: a character is not UTF-8, so the file cannot be edited and nothing was changed; "
+                    "write it in UTF-8"
+                ) from None
             for (start, end), new in sorted(edits.items(), reverse=True):
                 text = text[:start] + new + text[end:]
             self._transaction.write(path, text)

@@ -222,8 +222,10 @@ def _cover(
         others = [stanza for stanza in found.stanzas if stanza.path != OWN_STANZAS]
         if any(path in stanza.files for path in _paths(host, [log]) for stanza in others):
             continue
-        for problem in filter(None, [found.why_not(log.path)]):
-            yield f"{problem.source}: {problem.text}; {log.path} gets a stanza of our own, remove that one or mend it"
+        problem = found.why_not(log.path)
+        if problem is not None:  # a stanza of our own would be refused beside it
+            yield f"{problem.source}: {problem.text}; nothing rotates {log.path}: mend it, and run this again"
+            continue
         if "*" in log.path or log.path != host.real(log.path):
             yield f"{log.path} (from {log.source}) is not rotated; give it a stanza of logrotate"
         else:

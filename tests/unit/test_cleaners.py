@@ -222,9 +222,7 @@ def test_jobs_that_nobody_here_knows(monkeypatch: pytest.MonkeyPatch, host: Host
         ("unbalanced ' quote", False),
     ],
 )
-def test_which_lines_of_cron_are_known(
-    monkeypatch: pytest.MonkeyPatch, host: Host, command: str, known: bool
-) -> None:
+def test_which_lines_of_cron_are_known(monkeypatch: pytest.MonkeyPatch, host: Host, command: str, known: bool) -> None:
     monkeypatch.setattr(jobs, "jobs", lambda host: [Job("the line in /etc/cron.d/x", command, 1.0, "/etc/cron.d/x:1")])
     destroying = [cleaner for cleaner in cleaners.cleaners(host) if cleaner.job.source == "/etc/cron.d/x:1"]
     assert (not cleaners.unknown_jobs(host) and not destroying) == known

@@ -84,7 +84,16 @@ def test_what_a_log_lacks_is_named_with_its_line_and_the_line_that_would_do(tmp_
         ("location / { if ($arg_y) { access_log off; } }", "fail", "location / > if ($arg_y)"),
         ("location /a { access_log off; } location /b { access_log off; }", "fail", "(and 1 more place like it)"),
         ("set $mine x; access_log /l/a mine;", "error", "whether the log holds client_ip"),
-        ("access_log syslog:server=192.0.2.1 good;", "pass", ""),
+        ("access_log syslog:server=192.0.2.1 good;", "error", "what is kept of it there was not looked at"),
+        ("access_log syslog:server=192.0.2.1 good; access_log /l/a good;", "pass", ""),
+        ("access_log syslog:server=192.0.2.1;", "fail", "the log does not hold"),
+        ("access_log /dev/stdout good;", "error", "/dev/stdout"),
+        ("access_log off; return 444;", "pass", ""),
+        ("access_log off; if ($arg_x) { return 200; } return 444;", "fail", "server: requests are not logged"),
+        ("access_log off; location /x { return 444; }", "fail", "server: requests are not logged"),
+        ("listen 127.0.0.1:81; access_log off; location /status { stub_status; }", "pass", ""),
+        ("listen 81; access_log off; location /status { stub_status; }", "fail", "requests are not logged"),
+        ("listen 127.0.0.1:81; access_log off; root /srv; location /s { stub_status; }", "fail", "are not logged"),
     ],
 )
 def test_every_place_counts(tmp_path: Path, inside: str, status: str, observed: str) -> None:
@@ -96,6 +105,17 @@ def test_every_place_counts(tmp_path: Path, inside: str, status: str, observed: 
     (found,) = asked(host_of(tmp_path, http), "fields")
     assert found.status == status
     assert observed in found.observed
+
+
+@pytest.mark.parametrize(
+    ("names", "listen", "status"),
+    [("a.example", "80", "pass"), ("a.example b.example", "80", "fail"), ("a.example", "81", "fail")],
+)
+def test_a_block_whose_names_an_earlier_one_has(tmp_path: Path, names: str, listen: str, status: str) -> None:
+    """nginx ignores it: 'conflicting server name "a.example" on 0.0.0.0:80, ignored'."""
+    first = f"{GOOD}access_log /l/a good; server {{ server_name a.example; }}"
+    second = f"server {{ listen {listen}; server_name {names}; access_log off; }}"
+    assert [finding.status for finding in asked(host_of(tmp_path, first + second), "fields")] == ["pass", status]
 
 
 @pytest.mark.parametrize(

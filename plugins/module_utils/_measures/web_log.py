@@ -29,6 +29,8 @@ from .._services.web import (
     PIPE,
     QUERY,
     REWRITTEN,
+    STREAM,
+    SYSLOG,
     AccessLog,
     VirtualHost,
     WebServer,
@@ -313,6 +315,9 @@ def _log_holds(log: AccessLog, vhost: VirtualHost, wanted: Sequence[str], sites:
         why = f"whether the log holds {', '.join(unclear)}" if unclear else f"which requests {log.condition} leaves out"
         mend = line if unclear else f"{source}: remove '{log.condition}'."
         return Judged(None, f"it cannot be told from the configuration {why}", source, mend)
+    if log.kind in (SYSLOG, STREAM):
+        where = "syslog" if log.kind == SYSLOG else log.path or "the service's own output"
+        return Judged(None, f"the log goes to {where}, and what is kept of it there was not looked at", source)
     return Judged(True, f"the log holds {', '.join(wanted)}", source)
 
 
@@ -427,7 +432,8 @@ def _trace_observed(vhost: VirtualHost, trace: Trace, wanted: Sequence[str], sit
     if not trace.lines:
         return Layer(OBSERVED, _absent(log), _absence(log), source)
     seen = set(shown(trace, trace.lines[-1]))
-    if log.host_names != ASKED and domain_held(log, vhost, sites) is not False:
+    by_file = re.search(r"\$\{?\w", log.path) and "host" not in log.format_text  # the name is the file's
+    if domain_held(log, vhost, sites) is not False and (log.host_names != ASKED or by_file):
         seen.add("domain")
     looked_for = [name for name in wanted if name not in ("time", "referer")]
     seen_too = f" with {', '.join(looked_for)}" if looked_for else ""

@@ -413,6 +413,7 @@ class _Effect:
         errors = self._error_logs(self.http, self._error_logs(self.config, ()))
         blocks = named(self.http, "server")
         taken: set[tuple[str, int]] = set()
+        owned: set[tuple[str, int, str]] = set()
         explicit = {
             (listen.address, listen.port) for block in blocks for listen in self._listens(block) if listen.default
         }
@@ -422,7 +423,15 @@ class _Effect:
                 at = (listen.address, listen.port)
                 listens.append(replace(listen, default=listen.default or (at not in explicit and at not in taken)))
                 taken.add(at)
-            yield self._virtual_host(block, tuple(listens), inherited, errors)
+            names = [name.lower() for entry in named(block.block or (), "server_name") for name in entry.args]
+            asked = {(listen.address, listen.port, name) for listen in listens for name in names}
+            # nginx ignores a name that an earlier block has at the same address
+            heard = not names or not asked <= owned or any(listen.default for listen in listens)
+            owned |= asked
+            vhost = self._virtual_host(block, tuple(listens), inherited, errors)
+            if not heard or _closes(block.block or ()) or _tells_its_status(block.block or (), listens):
+                vhost = replace(vhost, places=tuple(replace(place, visited=False) for place in vhost.places))
+            yield vhost
 
     def _virtual_host(
         self,
@@ -585,6 +594,22 @@ def _for_itself(block: Iterable[Directive]) -> bool:
     allowed = [who for verb, who in rules if verb == "allow"]
     itself = ("127.0.0.1", "::1", "127.0.0.0/8", "unix:")
     return rules[-1:] == [("deny", "all")] and all(who in itself for who in allowed)
+
+
+def _closes(server: Sequence[Directive]) -> bool:
+    """Whether every connection is closed without an answer (444)."""
+    decided = named(server, "return", "rewrite", "if", "break", "location")
+    return bool(decided) and decided[0].name == "return" and decided[0].args[:1] == ("444",)
+
+
+_CONTENT = ("root", "alias", "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass")
+
+
+def _tells_its_status(server: Sequence[Directive], listens: Iterable[Listen]) -> bool:
+    """Whether a virtual host does nothing but tell the host itself how nginx does (stub_status)."""
+    local = all(listen.address in ("::1", "localhost") or listen.address.startswith("127.") for listen in listens)
+    inner = list(_all(server))
+    return local and bool(named(inner, "stub_status")) and not named(inner, *_CONTENT)
 
 
 def _address(word: str) -> tuple[str, int]:

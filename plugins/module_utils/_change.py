@@ -797,19 +797,22 @@ def _stage(change: PathChange) -> None:
     if after.kind == LINK:
         os.symlink(after.target, staged)
     else:
-        _write_new(staged, after.data, 0o600)
-        os.chown(staged, after.uid, after.gid)
-        os.chmod(staged, after.mode)
-        if change.before.kind == FILE:
-            for attribute in os.listxattr(change.path):
-                with contextlib.suppress(OSError):
-                    os.setxattr(staged, attribute, os.getxattr(change.path, attribute))
+        _write_new(
+            staged, after.data, 0o600, like=after, attributes_of=change.path if change.before.kind == FILE else ""
+        )
 
 
-def _write_new(path: str, data: bytes, mode: int) -> None:
+def _write_new(path: str, data: bytes, mode: int, like: Node | None = None, attributes_of: str = "") -> None:
+    """A new file; all by its descriptor, since whoever owns the directory can put another file in its place."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
+        if like is not None:
+            os.fchown(descriptor, like.uid, like.gid)
+            os.fchmod(descriptor, like.mode)
+        for attribute in os.listxattr(attributes_of, follow_symlinks=False) if attributes_of else ():
+            with contextlib.suppress(OSError):
+                os.setxattr(descriptor, attribute, os.getxattr(attributes_of, attribute, follow_symlinks=False))
         stream.flush()
         os.fsync(descriptor)
 
@@ -820,8 +823,13 @@ def _beside(path: str, which: str) -> str:
 
 
 def _make_room(path: str) -> None:
+    """Raises ChangeError where somebody else made a link or a directory of its name, to lead us elsewhere."""
+    room = os.path.join(os.path.dirname(path), _BESIDE)
     with contextlib.suppress(FileExistsError):
-        os.mkdir(os.path.join(os.path.dirname(path), _BESIDE), 0o700)
+        os.mkdir(room, 0o700)
+    status = os.lstat(room)
+    if not statmode.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise ChangeError(f"{room} is not a directory of our own; remove it, or see who made it")
 
 
 def _remove_room(paths: Iterable[str]) -> None:

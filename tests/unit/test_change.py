@@ -158,6 +158,24 @@ def test_failed_validation_puts_all_back_and_says_why(etc: Path) -> None:
     assert after == before
 
 
+def test_a_trap_beside_a_file_is_not_stepped_into(etc: Path, tmp_path: Path) -> None:
+    (tmp_path / "cron.d").mkdir()
+    for trap in ("link", "directory"):
+        room = etc / ".privacy-hosting"
+        if trap == "link":
+            room.symlink_to(tmp_path / "cron.d")
+        else:
+            room.unlink()
+            room.mkdir()
+            os.chown(room, 65534, 65534)
+        made = transaction(etc)
+        with pytest.raises(ChangeError, match=r"is not a directory of our own.*all was put back"):
+            made.commit()
+        made.close()
+        assert list((tmp_path / "cron.d").iterdir()) == []
+        assert (etc / "rotation").read_text() == "weekly\n"
+
+
 def test_failed_validation_says_that_the_host_was_at_fault_before(etc: Path) -> None:
     made = transaction(etc)
     made.validations.append(Validation(("sh", "-c", "echo 'error: old fault' >&2; false")))

@@ -274,6 +274,15 @@ def test_a_virtual_host_with_its_own_proxies_is_told(server: Nginx) -> None:
     assert any("add 'set_real_ip_from 192.0.2.10/32;'" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("name", ["b", ""])
+def test_a_customers_file_is_left_and_told(server: Nginx, name: str) -> None:
+    server.site("b", site("    access_log off;\n"))
+    os.chown(server.directory / "sites" / name, 65534, 65534)
+    changed, warnings = harden(server)
+    assert "sites/b" not in changed
+    assert any("cannot be edited; do it by hand" in warning for warning in warnings)
+
+
 def test_a_main_file_that_is_not_utf8_is_named(server: Nginx) -> None:
     server.site("b", site("    access_log off;\n"))
     with (server.directory / "nginx.conf").open("ab") as stream:

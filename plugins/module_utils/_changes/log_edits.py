@@ -10,6 +10,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -116,7 +117,14 @@ class Edits:
         self._edits: dict[str, dict[tuple[int, int], str]] = {}
 
     def text_of(self, directive: Directive) -> str:
-        """A directive as it stands in its file; '' where its offsets do not lead to it (made by a macro, not UTF-8)."""
+        """A directive as it stands in its file; '' where it is not to be edited.
+
+        Its offsets do not lead to it (made by a macro, not UTF-8), or the file or its directory is a customer's.
+        """
+        path = self._host.real(directive.file)
+        owners = {status.st_uid for status in map(self._host.stat, (path, os.path.dirname(path))) if status}
+        if owners - {0, os.geteuid()}:
+            return ""
         text = self._host.read(directive.file)
         raw = text[directive.start : directive.end]
         return raw if "\ufffd" not in text and raw.startswith(directive.name) else ""

@@ -314,9 +314,12 @@ def test_a_site_that_is_not_behind_the_proxy_need_not_believe_it(tmp_path: Path)
         (["10.0.0.1"] * 30, ["error"]),
         (["fd00::1", "192.168.1.2"] * 15, ["error"]),
         (["10.0.0.1"] * 5, []),
-        (["10.0.0.1"] * 30 + ["203.0.113.5"], []),
-        ([f"10.0.0.{number}" for number in range(30)], []),
+        (["10.0.0.1"] * 30 + ["203.0.113.5"], ["error"]),
+        (["10.0.0.1"] * 30 + ["203.0.113.5"] * 10, []),
+        ([f"10.0.0.{number}" for number in range(30)], ["error"]),
         (["203.0.113.5"] * 30, []),
+        (["162.158.4.5", "2606:4700::5", "203.0.113.5"] * 10, ["error"]),
+        (["104.28.4.5", "203.0.113.5", "203.0.113.6"] * 10, []),
     ],
 )
 def test_a_front_proxy_that_nobody_named_is_suspected(tmp_path: Path, addresses: list[str], status: list[str]) -> None:
@@ -325,6 +328,16 @@ def test_a_front_proxy_that_nobody_named_is_suspected(tmp_path: Path, addresses:
     found = asked(host, "client_address")
     assert [one.status for one in found] == status
     assert not any(address in one.observed for one in found for address in addresses)
+
+
+@pytest.mark.parametrize(("browsers", "addresses", "status"), [(9, 2, ["error"]), (3, 2, []), (9, 5, [])])
+def test_one_address_with_many_browsers_may_be_a_proxy(
+    tmp_path: Path, browsers: int, addresses: int, status: list[str]
+) -> None:
+    line = '203.0.113.{} - - [20/Nov/2026:17:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "Browser/{}"\n'
+    (tmp_path / "log").write_text("".join(line.format(n % addresses, n % browsers) for n in range(100)))
+    host = host_of(tmp_path, f"access_log {tmp_path}/log; server {{ server_name a.example; }}")
+    assert [one.status for one in asked(host, "client_address")] == status
 
 
 # -- marked requests --------------------------------------------------------------------------------------------------

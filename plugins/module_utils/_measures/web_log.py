@@ -12,7 +12,8 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
@@ -630,29 +631,61 @@ def _asked_by_proxy(
 
 
 def _asked_by_few(host: Host, vhost: VirtualHost, sites: Sites) -> Judged | None:
-    """A doubt whether visitors come directly, though no front proxy is named: all lines hold a few inner addresses."""
+    """A doubt whether visitors come directly, though no front proxy is named: by the addresses of the newest lines."""
     for log in vhost.logs:
         if log.kind != FILE or log.pattern != log.path or "client_ip" not in log.fields:
             continue
         lines = _tail(host, log.path, _GLANCE_BYTES)
         if log.host_names == ASKED and not sites.alone(log):
             lines = [line for line in lines if any(name.lower() in line.lower() for name in vhost.names)]
-        first = [next(filter(_is_address, _ADDRESS.findall(line)), "") for line in lines]
-        inner = all(word and _within(_network(word), _INNER) for word in first)
-        if len(lines) >= _ENOUGH_LINES and inner and len(set(first)) <= _FEW_ADDRESSES:
-            why = (
-                f"all of the last {len(lines)} lines hold one of {len(set(first))} addresses of an inner network: "
-                "whether these are visitors or a front proxy cannot be told"
-            )
+        doubt = _of_a_proxy(lines) if len(lines) >= _ENOUGH_LINES else ""
+        if doubt:
+            why = f"{doubt}: whether these are visitors or a front proxy cannot be told"
             mend = "Name the front proxy in web_log_trusted_proxies, and let the virtual host believe it."
             return Judged(None, why, log.path, mend)
     return None
 
 
+def _of_a_proxy(lines: Sequence[str]) -> str:
+    """What makes it likely that a front proxy asks for visitors, '' where nothing does."""
+    firsts = (next(filter(_is_address, _ADDRESS.findall(line)), "") for line in lines)
+    told = Counter(first for first in firsts if first)
+    different = len(told)
+    inner = _of_networks(told, _INNER)
+    if inner >= 0.9 * len(lines):
+        many = "all" if inner == len(lines) else str(inner)
+        return f"{many} of the last {len(lines)} lines hold one of {different} addresses, of an inner network"
+    delivery = _of_networks(told, _CLOUDFLARE)
+    if delivery > 0.5 * len(lines):
+        return f"{delivery} of the last {len(lines)} lines hold an address of Cloudflare's"
+    browsers = {quoted[-1] for quoted in map(_QUOTED.findall, lines) if quoted}
+    few = different <= _FEW_ADDRESSES and sum(told.values()) == len(lines) >= _MANY_LINES
+    if few and len(browsers) >= _MANY_BROWSERS:
+        return f"all of the last {len(lines)} lines hold one of {different} addresses, with {len(browsers)} browsers"
+    return ""
+
+
+def _of_networks(told: Mapping[str, int], networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> int:
+    """How many of the lines, counted by their addresses, are of these networks."""
+    return sum(count for word, count in told.items() if _within(_network(word), networks))
+
+
 # addresses that no visitor from the internet has: RFC 1918, 6598, 4193, 4291, 1122
 _INNER_IPV4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
 _INNER = [_network(text) for text in (*_INNER_IPV4, "fc00::/7", "fe80::/10", "::1")]
-_ENOUGH_LINES, _FEW_ADDRESSES, _GLANCE_BYTES = 20, 3, 1 << 14
+# https://www.cloudflare.com/ips/
+_CLOUDFLARE_IPV4 = (
+    *("103.21.244.0/22", "103.22.200.0/22", "103.31.4.0/22", "104.16.0.0/13", "104.24.0.0/14", "108.162.192.0/18"),
+    *("131.0.72.0/22", "141.101.64.0/18", "162.158.0.0/15", "172.64.0.0/13", "173.245.48.0/20", "188.114.96.0/20"),
+    *("190.93.240.0/20", "197.234.240.0/22", "198.41.128.0/17"),
+)
+_CLOUDFLARE_IPV6 = (
+    *("2400:cb00::/32", "2405:8100::/32", "2405:b500::/32", "2606:4700::/32", "2803:f800::/32", "2a06:98c0::/29"),
+    "2c0f:f248::/32",
+)
+_CLOUDFLARE = [_network(text) for text in (*_CLOUDFLARE_IPV4, *_CLOUDFLARE_IPV6)]
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ENOUGH_LINES, _MANY_LINES, _FEW_ADDRESSES, _MANY_BROWSERS, _GLANCE_BYTES = 20, 50, 2, 8, 1 << 14
 
 
 def _speaks_for(line: str, named: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import os
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_the_log_that_a_file_is_of(path: str, log: str) -> None:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(logfamilies, "_PACKAGED", ())
+    monkeypatch.setattr(logfamilies, "_BACKUPS", ())
     monkeypatch.setattr(cleaners, "logrotate_runs", lambda host: [])
     return Host()
 
@@ -67,6 +69,27 @@ def test_all_of_a_directory_for_web_logs_but_what_plainly_is_none(host: Host, tm
         write(web / name)
     write(web / "README", "nobody is in here\n")
     assert logs_of(host, log) == {str(log): 2, f"{web}/gone.log": 1, f"{web}/copy": 1, f"{web}/deep/er/x.log": 1}
+
+
+def test_copies_beside_a_directory_for_web_logs(host: Host, tmp_path: Path) -> None:
+    log = write(tmp_path / "nginx/access.log")
+    write(tmp_path / "nginx.old/gone.log")
+    write(tmp_path / "nginx-copy")
+    write(tmp_path / "nginx-exporter.log", "2020-01-01T00:00:00Z started\n")
+    write(tmp_path / "nginxes")
+    found = logs_of(host, log)
+    assert found == {str(log): 1, f"{tmp_path}/nginx.old/gone.log": 1, f"{tmp_path}/nginx-copy": 1}
+
+
+def test_copies_among_backups(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, backups = write(tmp_path / "nginx/access.log"), tmp_path / "backups"
+    monkeypatch.setattr(logfamilies, "_BACKUPS", (str(backups),))
+    for name in ("weblog.gz", "old/x"):
+        write(backups / name).write_bytes(gzip.compress(VISIT.encode()))
+    (backups / "dpkg.status.1.gz").write_bytes(gzip.compress(b"Package: nginx\n"))
+    (backups / "alternatives.tar.1.gz").write_bytes(gzip.compress(b"dpkg\0\0\0ustar"))
+    (backups / "empty").touch()
+    assert logs_of(host, log) == {str(log): 1, f"{backups}/weblog": 1, f"{backups}/old/x": 1}
 
 
 def test_only_visits_in_a_directory_for_logs_of_all_kinds(host: Host, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ _LOG_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:web|www|vhosts?|sites?|logs?|logfil
 # of configured logs
 _ALL, _VISITS, _NAMED = "all", "visits", "named"
 _LINKED = "linked"  # as _VISITS, behind a link
+_COPIES = "copies"  # where copies of anything lie: only what surely shows visits
+_BACKUPS = ("/var/backups",)
 _SHARED = frozenset(
     ["/", "/var", "/var/log", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev", "/etc", "/usr", "/opt"]  # noqa: S108
 )
@@ -206,7 +208,15 @@ class _Search:
                     found.setdefault(beside, _VISITS)
         for path in self._rotated_directories():
             found.setdefault(path, _VISITS)
+        for path in self._named_after([path for path, taken in found.items() if taken == _ALL]):
+            found.setdefault(path, _VISITS)
+        for path in filter(self._is_directory, _BACKUPS):
+            found.setdefault(path, _COPIES)
         return found
+
+    def _named_after(self, directories: Sequence[str]) -> list[str]:
+        """What lies beside directories of web logs and is called after them: /var/log/nginx.old, nginx-2024.tar.gz."""
+        return [path for directory in directories for path in self._glob(f"{globbing.escape(directory)}[-._]*")]
 
     def _rotated_directories(self) -> list[str]:
         """Directories that logrotate's rules name: those of a removed site often stay behind."""
@@ -316,6 +326,8 @@ class _Search:
             head = logfile.head(path, _SNIFF_BYTES, _BOUNDS)
         except OSError as error:
             raise Unseen(f"{path} cannot be read: {error.strerror or error}") from None
+        if taken == _COPIES:
+            return head is not None and logfile.VISIT.search(head) is not None
         # what cannot be unpacked, or is no text, may be a copy of anything
         if head is None or b"\0" in head:
             return taken == _ALL or bool(_PACKED.search(path)) or path.endswith((".tgz", ".tar", ".zip", ".7z"))

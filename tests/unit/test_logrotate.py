@@ -199,7 +199,7 @@ DAILY = {"criterion": "daily"}
         (Rules(rotate=14, ifempty=False, **DAILY), 1, 14, math.inf),
         (Rules(rotate=731, **DAILY), 1, 731, 732),
         (Rules(rotate=104, criterion="weekly"), 1, 728, 735),
-        (Rules(rotate=24, criterion="monthly"), 1, 672, 775),
+        (Rules(rotate=24, criterion="monthly"), 1, 672, 731 + 31),
         (Rules(rotate=1000, maxage=730, **DAILY), 1, 731, 733),
         (Rules(rotate=7, maxage=730, **DAILY), 1, 7, 8),  # rotate beats maxage
         (Rules(rotate=-1, maxage=730, **DAILY), 1, 731, 733),

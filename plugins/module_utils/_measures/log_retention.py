@@ -297,7 +297,7 @@ def _late_enough(family: Family, rotations: Sequence[Rotation]) -> Layer:
 
 def _early_rotation(case: _Case, rotation: Rotation) -> Iterator[Layer]:
     rules, job = rotation.stanza.rules, rotation.run.job
-    days = logrotate.kept_days(rules, job.every_days)
+    days = logrotate.kept_days(rules, job.every_days, case.host.now)
     if days + _JITTER_DAYS >= case.kept_days:
         return
     said = f"logrotate ({rotation.words}) keeps a line {days:.0f} days"
@@ -494,7 +494,7 @@ def _origins(case: _Case, family: Family, when: dt.datetime) -> list[origin.Orig
     if settings.get("web_since"):
         found.append(origin.Origin(_day(case, settings["web_since"]), f"{NAME}_web_since"))
     for entry in settings.get("web_since_sites") or ():
-        name, _, day = str(entry).strip().rpartition(" ")
+        name, _blank, day = str(entry).strip().rpartition(" ")
         if name.strip() in (*family.sites, family.log):
             found.append(origin.Origin(_day(case, day), f"{NAME}_web_since_sites"))
     directory = origin.of_directory(case.host, os.path.dirname(family.log))
@@ -552,7 +552,8 @@ def _gaps(case: _Case, family: Family, families: Sequence[Family]) -> Iterator[L
     """Days without a line that so many lines before and after, or rotation of empty logs too, do not explain."""
     pieces = sorted((p for p in family.pieces if p.begins is not None), key=lambda piece: piece.begins.when)  # type: ignore[union-attr]
     for before, after in zip(pieces, pieces[1:]):
-        assert before.begins is not None and after.begins is not None
+        if before.begins is None or after.begins is None:
+            continue
         neighbours = before.number is None or after.number is None or before.number - after.number == 1
         if after.begins.when < case.cutoff or not neighbours:
             continue  # what is missing in the numbers is told by _holes
@@ -816,13 +817,21 @@ def _unreached(
         reasons.append(f"logrotate ({rotation.words}): {why or f'after up to {days:.0f} days, or not these names'}")
         source = rotation.stanza.source("notifempty", "maxage", "rotate") if source == family.source else source
     unclear = any(
-        not cleaner.clear and any(map(cleaner.reaches, left)) for cleaner in retention.all_cleaners(case.host)
+        (not cleaner.clear or _may_be_in_time(case, cleaner, rotations, span)) and any(map(cleaner.reaches, left))
+        for cleaner in retention.all_cleaners(case.host)
     )
     unknown = _unknown(case.host)
     said = f"nothing found that will destroy {what} in time"
     said += f" ({'; '.join(reasons[:_NAMED])})" if reasons else ""
     fate.layers.append(Layer(CONFIGURED, None if unclear or unknown else False, said + unknown, source))
     fate.remedy = fate.remedy or f"{HARDEN}, which destroys daily what is past its time"
+
+
+def _may_be_in_time(case: _Case, cleaner: Cleaner, rotations: Sequence[Rotation], span: float) -> bool:
+    """Whether a cleaner that counts from the last reading or change of a file may still come in time."""
+    renamed = any(not rotation.stanza.rules.dateext for rotation in rotations)
+    latest = cleaner.days + cleaner.job.every_days + span
+    return cleaner.by == cleaning.ANY_TIME and not renamed and not cleaner.job.faults and latest <= case.gone_days
 
 
 def _too_late(cleaner: Cleaner, span: float) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from .._host import Host, Unseen
+from .._option import Period
 
 STATE_FILE = "/var/lib/logrotate/status"
 
@@ -615,14 +616,28 @@ def interval(rules: Rules, run_days: float) -> tuple[float, float]:
     return max(fewest, run_days), max(most, run_days)
 
 
-def kept_days(rules: Rules, run_days: float) -> float:
+# rotations that come with the calendar: months between them
+_CALENDAR = {"monthly": 1, "yearly": 12}
+
+
+def _calendar(rules: Rules) -> Period | None:
+    """How long `rotate N` is where rotation comes once in a month or a year; None where it comes otherwise."""
+    if rules.criterion not in _CALENDAR or rules.maxsize or rules.rotate < 1:
+        return None
+    return Period.parse(f"{rules.rotate * _CALENDAR[rules.criterion]} months")
+
+
+def kept_days(rules: Rules, run_days: float, now: dt.datetime | None = None) -> float:
     """How many days a line is kept at least; infinite where logrotate never removes it.
 
     A line written just before a rotation is removed by `rotate N` at the N-th rotation after it, by `maxage N` at the
-    first rotation when its file is N + 1 whole days old.
+    first rotation when its file is N + 1 whole days old. now: where months count, those before it are meant.
     """
     fewest = interval(rules, run_days)[0]
     by_count = math.inf if rules.rotate < 0 else rules.rotate * fewest
+    period = _calendar(rules)
+    if period is not None and now is not None:
+        by_count = max(by_count, (now - period.before(now)).total_seconds() / 86400)
     by_age = rules.maxage + 1 if rules.maxage else math.inf
     return min(by_count, by_age)
 
@@ -634,6 +649,8 @@ def destroyed_days(rules: Rules, run_days: float) -> float:
     """
     most = interval(rules, run_days)[1]
     by_count = math.inf if rules.rotate < 0 else (rules.rotate + 1) * most
+    period = _calendar(rules)
+    by_count = min(by_count, period.max_days + most) if period is not None and run_days <= 1 else by_count
     by_age = rules.maxage + 1 + 2 * most if rules.maxage else math.inf
     return min(by_count, by_age)
 

@@ -274,7 +274,7 @@ def _tmpfiles_lines(host: Host) -> Iterator[tuple[str, str, str, str]]:
 def tmpfiles_age(field: str) -> tuple[str, float | None]:
     """What a line's age is counted from, and the days; None where the line destroys nothing by age."""
     text = field.removeprefix("~")
-    by, _, rest = text.rpartition(":")
+    by, _colon, rest = text.rpartition(":")
     if by and not re.fullmatch("[aAbBcCmM]+", by):
         return ANY_TIME, None
     days = None if rest in ("-", "") else running.span_days(rest)

@@ -106,8 +106,8 @@ class Family:
 
 
 def _begin(piece: Piece) -> dt.datetime:
-    assert piece.begins is not None
-    return piece.begins.when
+    """When a file's oldest line was written; of a file without lines, when it was changed."""
+    return piece.begins.when if piece.begins is not None else piece.modified
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import bz2
 import calendar
 import datetime as dt
 import gzip
+import io
 import json
 import lzma
 import os
@@ -24,7 +25,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Callable
+from typing import IO, Any, Callable, cast
 
 STAMP, NAME, MTIME = "time stamp", "name", "mtime"  # the evidence for a moment, strongest first
 
@@ -260,16 +261,16 @@ class _Unpacked:
             )
         except OSError:
             raise _Unreadable("the command zstd that would unpack it is not there") from None
-        assert process.stdout is not None
+        unpacked = cast("io.BufferedReader", process.stdout)
         try:
             while True:
-                chunk = process.stdout.read1(_CHUNK)  # type: ignore[attr-defined]
+                chunk = unpacked.read1(_CHUNK)
                 if not chunk:
                     break
                 self._count(chunk)
                 yield chunk
         finally:
-            process.stdout.close()
+            unpacked.close()
             status = process.wait()
         if not self.size and status:
             raise _Unreadable("it cannot be unpacked")

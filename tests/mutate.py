@@ -50,16 +50,22 @@ def mutants(wanted: Sequence[str]) -> list[Mutant]:
 
 def survives_unit_tests(mutant: Mutant) -> bool:
     """Whether the unit tests of its measure pass although the check is stubbed."""
-    tests = sorted(map(str, (ROOT / "tests" / "unit").glob(f"test_{mutant.measure}*.py")))
+    return passes_unit_tests(mutant.measure, str(mutant))
+
+
+def passes_unit_tests(measure: str, stub: str) -> bool:
+    """Whether the unit tests of a measure pass with a check stubbed, or with nothing ('')."""
+    tests = sorted(map(str, (ROOT / "tests" / "unit").glob(f"test_{measure}*.py")))
     if not tests:
         return True
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.stub", *tests]
-    environment = {**os.environ, "STUB": str(mutant), "PYTHONDONTWRITEBYTECODE": "1"}
+    plugin = ["-p", "tests.stub"] if stub else []
+    command = [sys.executable, "-m", "pytest", "-q", "-x", *plugin, *tests]
+    environment = {**os.environ, "STUB": stub, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=UNIT_LIMIT, check=False
     )
     if done.returncode not in (TESTS_PASSED, TESTS_FAILED):
-        raise SystemExit(f"error: the unit tests of {mutant.measure} could not be run:\n{done.stdout}{done.stderr}")
+        raise SystemExit(f"error: the unit tests of {measure} could not be run:\n{done.stdout}{done.stderr}")
     return done.returncode == TESTS_PASSED
 
 
@@ -71,6 +77,18 @@ def survives_sabotage(mutant: Mutant, rounds: Sequence[recorded.Recorded]) -> bo
         for one in rounds
         for name in one.cases
     )
+
+
+def sound(measures: Sequence[str]) -> None:
+    """See that all passes while nothing is stubbed. Raises SystemExit where it does not, for then nothing is shown."""
+    faults = {str(fault): fault for fault in cases.sabotage()}
+    for one in recorded.rounds("sabotage"):
+        missed = [name for name in one.cases if faults[name].complaints(one.records[faults[name].host])]
+        if missed:
+            raise SystemExit(f"error: {missed[0]} is not found although nothing is stubbed")
+    for measure in measures:
+        if not passes_unit_tests(measure, ""):
+            raise SystemExit(f"error: the unit tests of {measure} fail although nothing is stubbed")
 
 
 def stubbed(record: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
@@ -120,6 +138,7 @@ def main(wanted: Sequence[str]) -> int:
         life.live("trixie", "-k", f"test_the_fault_is_found and ({' or '.join(measures)})")
     if unplayed(measures):
         raise SystemExit(f"error: not all faults were played; what went wrong stands above: {unplayed(measures)[0]}")
+    sound(measures)
     survived = counted = 0
     for mutant, unit, sabotage in judged(wanted):
         word = {True: SURVIVED, False: KILLED}

@@ -805,7 +805,7 @@ def _stage(change: PathChange) -> None:
 def _write_new(path: str, data: bytes, mode: int, like: Node | None = None, attributes_of: str = "") -> None:
     """A new file; all by its descriptor, since whoever owns the directory can put another file in its place."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as stream:
+    with os.fdopen(descriptor, "wb") as stream, _named(path):
         stream.write(data)
         if like is not None:
             os.fchown(descriptor, like.uid, like.gid)
@@ -815,6 +815,16 @@ def _write_new(path: str, data: bytes, mode: int, like: Node | None = None, attr
                 os.setxattr(descriptor, attribute, os.getxattr(attributes_of, attribute, follow_symlinks=False))
         stream.flush()
         os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Errors of a descriptor say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def _beside(path: str, which: str) -> str:

@@ -314,6 +314,8 @@ def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
             continue
         try:
             destroy(past)
+        except FileNotFoundError:
+            continue  # another run, or an administrator, was faster
         except OSError as error:
             found.troubles.append(_told(past.path, error))
         else:

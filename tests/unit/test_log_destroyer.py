@@ -163,6 +163,20 @@ def test_a_file_that_changed_meanwhile_stays(nginx: Path) -> None:
     assert old.exists()
 
 
+def test_what_another_run_destroyed_is_no_trouble(nginx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, there = log(nginx / "a.log.1", LONG_AGO), log(nginx / "b.log.1", LONG_AGO)
+    looked = _log_destroyer.find
+
+    def find_and_lose(*arguments: object) -> _log_destroyer.Found:
+        found = looked(*arguments)  # type: ignore[arg-type]
+        gone.unlink()
+        return found
+
+    monkeypatch.setattr(_log_destroyer, "find", find_and_lose)
+    assert run("web", only_logs(nginx), NOW, dry_run=False) == 0
+    assert not there.exists()
+
+
 def test_nothing_is_destroyed_when_open_files_cannot_be_seen(
     nginx: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,7 @@ attributes:
     description: Can run in C(check_mode), tells what would be changed, and touches nothing.
   diff_mode:
     support: full
-    description: Shows every file and systemd unit as it is and as it will be.
+    description: Shows the lines that change in files that are there, new files, and systemd units.
   platform:
     support: full
     platforms: Debian 12, Debian 13

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import difflib
 import errno
 import fcntl
 import hashlib
@@ -137,13 +138,26 @@ class PathChange:
     brief: bool = False
 
     def diff(self) -> dict[str, str]:
-        """The change as Ansible shows it under --diff."""
+        """The change as Ansible shows it under --diff.
+
+        Of a file that was there only the lines that change: those beside them may hold passwords and keys.
+        """
+        before, after = self.before.as_text(self.brief), self.after.as_text(self.brief)
+        if self.before.kind == self.after.kind == FILE and before != after:
+            return {"prepared": _changed_lines(before, after, self.path)}
         return {
-            "before": self.before.as_text(self.brief),
-            "after": self.after.as_text(self.brief),
+            "before": before,
+            "after": after,
             "before_header": self.path,
             "after_header": self.path + ("" if self.after.kind != ABSENT else " (removed)"),
         }
+
+
+def _changed_lines(before: str, after: str, path: str) -> str:
+    """A diff without the lines around what changes."""
+    old, new = (text.replace("\r", "\\r").split("\n") for text in (before, after))
+    names = (f"before: {path}", f"after: {path}")
+    return "\n".join(difflib.unified_diff(old, new, *names, lineterm="", n=0)) + "\n"
 
 
 # -- systemd units --------------------------------------------------------------------------------------------
@@ -554,6 +568,13 @@ def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) 
         module.warn(line)
     for line in planned.warnings:
         module.warn(line)
+    exit_told(module, result)
+
+
+def exit_told(module: Any, result: dict[str, Any]) -> NoReturn:
+    """End a module. Whole files of services, which may hold secrets, leave the host only where --diff asks for them."""
+    if not module._diff:
+        result.pop("diff", None)
     module.exit_json(**result)
     raise AssertionError("a module ends by exit_json or fail_json")
 

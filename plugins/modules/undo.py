@@ -29,7 +29,7 @@ attributes:
     description: Can run in C(check_mode), tells what would be changed, and touches nothing.
   diff_mode:
     support: full
-    description: Shows every file and systemd unit as it is and as it will be.
+    description: Shows the lines that change in files that are there, new files, and systemd units.
   platform:
     support: full
     platforms: Debian 12, Debian 13
@@ -83,7 +83,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._change import ChangeError, Undone, plan_undo
+from ..module_utils._change import ChangeError, Undone, exit_told, plan_undo
 
 # what an administrator must know once a measure's changes are gone
 AFTERWARDS = {
@@ -136,7 +136,7 @@ def main() -> None:
     if os.geteuid() != 0:
         module.fail_json(msg="undo needs root rights on the host: log in as root, or give --become")
     try:
-        module.exit_json(**undo(module.params["run"], module.check_mode))
+        exit_told(module, undo(module.params["run"], module.check_mode))
     except ChangeError as error:
         module.fail_json(msg=str(error))
 

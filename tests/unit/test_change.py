@@ -133,8 +133,10 @@ def test_check_mode_touches_nothing_and_tells_all(etc: Path) -> None:
     made = transaction(etc, check=True)
     assert made.commit()
     assert tree(etc.parent) == before
-    diffs = {diff["before_header"]: (diff["before"], diff["after"]) for diff in made.diff()}
-    assert diffs[str(etc / "rotation")] == ("weekly\n", "daily\n")
+    shown = [diff["prepared"] for diff in made.diff() if "prepared" in diff]
+    diffs = {diff["before_header"]: (diff["before"], diff["after"]) for diff in made.diff() if "before" in diff}
+    path = etc / "rotation"
+    assert f"--- before: {path}\n+++ after: {path}\n@@ -1 +1 @@\n-weekly\n+daily\n" in shown
     assert diffs[str(etc / "ours" / "rules")] == ("", "keep\n")
 
 
@@ -156,6 +158,16 @@ def test_failed_validation_puts_all_back_and_says_why(etc: Path) -> None:
     after = tree(etc.parent)
     after.pop(str(etc.parent / "undo"))
     assert after == before
+
+
+def test_a_diff_shows_no_line_that_stays(tmp_path: Path) -> None:
+    before, after = (f"password s3cr3t;\n{word};\nkey s3cr3t;\n" for word in ("off", "on"))
+    (tmp_path / "site").write_text(before)
+    made = Transaction(RUN, "test", check=True, root=str(tmp_path / "undo"))
+    made.write(str(tmp_path / "site"), after)
+    (diff,) = made.diff()
+    assert diff["prepared"].endswith("@@ -2 +2 @@\n-off;\n+on;\n")
+    assert "s3cr3t" not in str(diff)
 
 
 def test_a_trap_beside_a_file_is_not_stepped_into(etc: Path, tmp_path: Path) -> None:

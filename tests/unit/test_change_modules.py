@@ -37,8 +37,8 @@ class Ended(Exception):
 class Module:
     """What change_host asks of an AnsibleModule."""
 
-    def __init__(self, check: bool = False, **params: Any) -> None:
-        self.params = {"run": RUN, **params}
+    def __init__(self, check: bool = False, diff: bool = True, **params: Any) -> None:
+        self.params, self._diff = {"run": RUN, **params}, diff
         self.check_mode = check
         self.warnings: list[str] = []
 
@@ -86,6 +86,13 @@ def test_a_change_is_told_with_its_diff_and_its_warnings(tmp_path: Path) -> None
     assert result["diff"][0]["after"] == "new\n"
     assert module.warnings == ["mind this"]
     assert run(Module(), one_file(tmp_path / "file"))["changed"] is False
+
+
+def test_content_leaves_the_host_only_where_a_diff_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("password secret\n")
+    assert "secret" not in str(run(Module(diff=False, check=True), one_file(tmp_path / "file")))
+    result = run(Module(diff=False), one_file(tmp_path / "file"))
+    assert result["changed"] is True and "diff" not in result and "secret" not in str(result)
 
 
 def test_check_mode_tells_the_same_and_changes_nothing(tmp_path: Path) -> None:

@@ -411,6 +411,34 @@ def test_missing_days_of_a_quiet_log(world: World, empty: str, status: str) -> N
     assert statuses(world.ask("history")) == {"pass"}
 
 
+@pytest.mark.parametrize("then, status", [("keep", "error"), ("pack", "fail"), ("new", None)])
+def test_a_server_that_was_not_told_of_rotation(world: World, then: str, status: str | None) -> None:
+    log = world.write("access.log", 0.5)
+    world.servers[0].pid = os.getpid()
+    with log.open("a"):
+        log.rename(world.logs / "access.log.1")
+        if then == "pack":
+            (world.logs / "access.log.1").unlink()
+        log.touch()
+        with (world.logs / ("access.log" if then == "new" else "other.log")).open("a"):
+            found = world.ask("subjects")
+    assert [finding.status for finding in found] == ([status] if status else [])
+
+
+def test_archives_that_are_empty_between_busy_ones(world: World) -> None:
+    world.rotate("daily\nrotate 1000\ncompress\n")
+    world.write("access.log", 0.5, 30)
+    for number in range(1, 10):
+        world.write(f"access.log.{number}.gz", number + 0.5, 30)
+    assert statuses(world.ask("history")) == {"pass"}
+    for number in range(3, 8):
+        path = world.logs / f"access.log.{number}.gz"
+        status = path.stat()
+        path.write_bytes(gzip.compress(b""))
+        os.utime(path, (status.st_mtime,) * 2)
+    assert "many before and after" in one(world.ask("history"), "error").observed
+
+
 @pytest.mark.parametrize("lines, status", [(30, "pass"), (300, "error")])
 def test_two_missing_days(world: World, lines: int, status: str) -> None:
     world.history(9, lines=lines)

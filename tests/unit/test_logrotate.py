@@ -211,6 +211,9 @@ DAILY = {"criterion": "daily"}
         (Rules(rotate=30, criterion="hourly"), 1, 30, 31),  # hourly means daily when it is run daily
         (Rules(rotate=720, criterion="hourly"), 1 / 24, 30, 721 / 24),
         (Rules(rotate=30, minsize=1, **DAILY), 1, 30, math.inf),
+        (Rules(rotate=30, dateext=True, dateformat="-%Y%m", **DAILY), 1, 30, 31 * 31),
+        (Rules(rotate=30, dateext=True, dateformat="-%Y%m%d-%s", **DAILY), 1, 30, 31),
+        (Rules(rotate=30, dateext=True, dateformat=".old", **DAILY), 1, 30, math.inf),
     ],
 )
 def test_how_long_a_line_is_kept(rules: Rules, run_days: float, kept: float, destroyed: float) -> None:

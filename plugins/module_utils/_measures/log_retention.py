@@ -42,6 +42,7 @@ _QUIET_BUSY = dt.timedelta(days=1.5)
 # configured periods are compared in days; runs of timers shift by minutes to an hour
 _JITTER_DAYS = 0.05
 _RUNS = "it runs by itself, and did its work the last time"
+_DELETED = " (deleted)"  # behind the path of an open file that has no name any more
 _NAMED = 3  # how many of many things one line of evidence names
 
 OPTIONS = (
@@ -236,6 +237,8 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
                 "subjects", server.name, f"it may write other logs than its files say: {server.running.seen}",
                 server.running.source, f"reload {server.name}",
             )  # fmt: skip
+        for family in case.families():
+            yield from _astray(case, server, family)
     if not servers and not case.families() and not listeners.unknown_listeners(host):
         yield Finding(
             NAME, "subjects", option, "web logs", NOT_APPLICABLE, "", case.kept,
@@ -250,6 +253,42 @@ def _piped_away(server: WebServer) -> list[str]:
         logs += [*vhost.logs]
         logs += [*vhost.error_logs]
     return sorted({log.directive.source for log in logs if log.kind == PIPE and not log.path and log.directive})
+
+
+def _astray(case: _Case, server: web.WebServer, family: Family) -> Iterator[Finding]:
+    """A server that goes on writing to a log's archive, or to a file that is deleted: it was not told of rotation."""
+    if not server.pid or not _writes(server.name, family) or globbing.has_magic(family.log):
+        return
+    held = _open_files(case.host, server.pid)
+    if not held or case.host.real(family.log) in held:
+        return
+    gone = {path for path in held if path.endswith(_DELETED)}
+    gone = {path for path in gone if logfamilies.base_path(path[: -len(_DELETED)]) == family.log}
+    archives = held & {piece.path for piece in family.archives}
+    directory = f"/proc/{server.pid}/fd"
+    if gone:
+        said = f"{server.name} writes to {min(gone)}: its lines are lost"
+        layer = Layer(OBSERVED, False, said, directory)
+    elif archives:
+        said = f"{server.name} still writes to {min(archives)}: its lines are lost when that is packed or destroyed"
+        layer = Layer(OBSERVED, None, said, directory)
+    else:
+        return
+    remedy = f"let logrotate tell {server.name} to open its logs anew (postrotate)"
+    yield case.finding("subjects", family.log, case.kept, [], remedy, needed=[layer])
+
+
+def _open_files(host: Host, pid: int) -> frozenset[str]:
+    """The paths that a process has open; none where they cannot be seen."""
+
+    def read() -> frozenset[str]:
+        try:
+            directory = f"/proc/{pid}/fd"
+            return frozenset(host.real(f"{directory}/{name}") for name in host.names(directory))
+        except (OSError, Unseen):
+            return frozenset()
+
+    return host.once(("open files", pid), read)
 
 
 def _check_later(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -551,10 +590,12 @@ def _lines_a_day(host: Host, piece: Piece) -> float:
 def _gaps(case: _Case, family: Family, families: Sequence[Family]) -> Iterator[Layer]:
     """Days without a line that so many lines before and after, or rotation of empty logs too, do not explain."""
     pieces = sorted((p for p in family.pieces if p.begins is not None), key=lambda piece: piece.begins.when)  # type: ignore[union-attr]
+    numbers = {piece.number for piece in family.archives}
     for before, after in zip(pieces, pieces[1:]):
         if before.begins is None or after.begins is None:
             continue
-        neighbours = before.number is None or after.number is None or before.number - after.number == 1
+        between = range((after.number or 0) + 1, before.number or 0)
+        neighbours = before.number is None or after.number is None or numbers.issuperset(between)
         if after.begins.when < case.cutoff or not neighbours:
             continue  # what is missing in the numbers is told by _holes
         last = before.modified

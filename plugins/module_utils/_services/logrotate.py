@@ -606,6 +606,10 @@ INTERVALS = {
 }
 
 
+# how often an archive's name changes, by the finest part of its date
+_NAME_DAYS = (*((code, 0.0) for code in "sSMH"), ("d", 1.0), ("V", 7.0), ("m", 31.0), ("Y", 366.0))
+
+
 def interval(rules: Rules, run_days: float) -> tuple[float, float]:
     """The fewest and the most days between two rotations of a log that is there, when logrotate runs every run_days."""
     fewest, most = INTERVALS[rules.criterion]
@@ -613,6 +617,9 @@ def interval(rules: Rules, run_days: float) -> tuple[float, float]:
         fewest = 0.0
     if rules.minsize or rules.minage or not rules.ifempty:
         most = math.inf
+    if rules.dateext and rules.dateformat:
+        # while there is an archive of that name, rotation is skipped
+        most = max(most, next((days for code, days in _NAME_DAYS if f"%{code}" in rules.dateformat), math.inf))
     return max(fewest, run_days), max(most, run_days)
 
 
@@ -665,7 +672,9 @@ def no_end_because(rules: Rules) -> str:
         return "notifempty: no rotation, and so no removal, while the log is empty"
     if rules.criterion == "size":
         return "it rotates by size, not by time"
-    return "minsize" if rules.minsize else "minage" + " puts rotation off without a limit"
+    if not rules.minsize and not rules.minage:
+        return f"dateformat {rules.dateformat} gives every archive the same name"
+    return f"{'minsize' if rules.minsize else 'minage'} puts rotation off without a limit"
 
 
 _DATE_CODES = {"Y": r"\d{4}", "s": r"\d{10}", "z": r"[-+]\d{4}", **dict.fromkeys("mdHMSV", r"\d\d")}

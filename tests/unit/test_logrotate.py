@@ -193,6 +193,22 @@ DAILY = {"criterion": "daily"}
 
 
 @pytest.mark.parametrize(
+    "rules, archive",
+    [
+        (Rules(), "/l/access.log.2"),
+        (Rules(compress=True, compressext=".xz", olddir="old"), "/l/old/access.log.2.xz"),
+        (Rules(dateext=True, compress=True), "/l/access.log-20260131.gz"),
+        (Rules(dateext=True, criterion="hourly"), "/l/access.log-2026013100"),
+        (Rules(dateext=True, dateformat="-%Y-%m-%d", extension=".log"), "/l/access-2026-01-31.log"),
+        (Rules(dateext=True, dateformat=".%s"), "/l/access.log.1769817600"),
+    ],
+)
+def test_archives_to_come_are_reached_by_their_own_rules(rules: Rules, archive: str) -> None:
+    assert logrotate.future_archive(rules, "/l/access.log") == archive
+    assert logrotate.reaches(Rules(**{**vars(rules), "rotate": 5}), "/l/access.log", archive)
+
+
+@pytest.mark.parametrize(
     "rules, run_days, kept, destroyed",
     [
         (Rules(rotate=14, **DAILY), 1, 14, 15),

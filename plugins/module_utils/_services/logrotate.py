@@ -680,13 +680,17 @@ def no_end_because(rules: Rules) -> str:
 _DATE_CODES = {"Y": r"\d{4}", "s": r"\d{10}", "z": r"[-+]\d{4}", **dict.fromkeys("mdHMSV", r"\d\d")}
 
 
+_SOME_DAY = {"Y": "2026", "m": "01", "d": "31", "H": "00", "M": "00", "S": "00", "V": "05", "s": "1769817600"}
+_SOME_DAY["z"] = "+0000"
+
+
 def archive_directory(rules: Rules, log: str) -> str:
     """The directory that a log's archives are put into."""
     return os.path.join(os.path.dirname(log), rules.olddir) if rules.olddir else os.path.dirname(log)
 
 
-def archive_names(rules: Rules, log: str) -> re.Pattern[str]:
-    """The base names of a log's archives under these rules; numbered ones have a group 'number'."""
+def _split(rules: Rules, log: str) -> tuple[str, str]:
+    """What stands before and behind the number or date in the names of a log's archives."""
     name, ending = os.path.basename(log), ""
     for extension in filter(None, (rules.addextension, rules.extension)):
         if name.endswith(extension):
@@ -694,6 +698,21 @@ def archive_names(rules: Rules, log: str) -> re.Pattern[str]:
             ending = extension
         elif extension == rules.addextension:
             ending = extension
+    return name, ending
+
+
+def future_archive(rules: Rules, log: str) -> str:
+    """The path of an archive that a log will have some day."""
+    name, ending = _split(rules, log)
+    form = rules.dateformat.lstrip(" ") or ("-%Y%m%d%H" if rules.criterion == "hourly" else "-%Y%m%d")
+    middle = re.sub("%([YmdHMSVsz])", lambda code: _SOME_DAY[code[1]], form) if rules.dateext else ".2"
+    packed = rules.compressext if rules.compress else ""
+    return os.path.normpath(os.path.join(archive_directory(rules, log), f"{name}{middle}{ending}{packed}"))
+
+
+def archive_names(rules: Rules, log: str) -> re.Pattern[str]:
+    """The base names of a log's archives under these rules; numbered ones have a group 'number'."""
+    name, ending = _split(rules, log)
     middle = _date_pattern(rules) if rules.dateext else r"\.(?P<number>\d+)"
     packed = f"(?:{re.escape(rules.compressext)})?" if rules.compress else ""
     return re.compile(re.escape(name) + middle + re.escape(ending) + packed)

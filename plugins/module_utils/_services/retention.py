@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import glob as globbing
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -84,14 +83,7 @@ def _stanza_scripts(host: Host) -> Iterator[Cleaner]:
 
 def future_archives(found_rotations: Sequence[Rotation]) -> list[str]:
     """Paths that archives of a log will have."""
-    found = []
-    for rotation in found_rotations[:1]:
-        rules, log = rotation.stanza.rules, rotation.log
-        name = os.path.join(logrotate.archive_directory(rules, log), os.path.basename(log))
-        packed = rules.compressext if rules.compress else ""
-        found += [f"{name}-20260131{packed}"] if rules.dateext and not rules.dateformat else []
-        found += [f"{name}.2{packed}"] if not rules.dateext else []
-    return [os.path.normpath(path) for path in found]
+    return [logrotate.future_archive(rotation.stanza.rules, rotation.log) for rotation in found_rotations[:1]]
 
 
 def is_dated(family: Family) -> bool:

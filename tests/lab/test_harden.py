@@ -167,10 +167,10 @@ def test_where_the_server_refuses_its_configuration_nothing_is_changed_or_kept(u
 FULL = """
 for folder in /etc/nginx /etc/apache2 /etc/logrotate.d; do
     [ -d $folder ] || continue
-    mount -t tmpfs -o size=400k,mode=755 tmpfs /mnt
+    mount -t tmpfs -o size=4m,mode=755 tmpfs /mnt
     cp -a $folder/. /mnt/
     mount --move /mnt $folder
-    head -c 409600 /dev/zero > $folder/full 2> /dev/null || true
+    cat /dev/zero > $folder/full 2> /dev/null || true
 done
 """
 

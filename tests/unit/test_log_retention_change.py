@@ -223,9 +223,10 @@ def test_more_than_half_is_not_destroyed_unasked() -> None:
         moment = log_retention.logfile.Moment(NOW, "mtime")
         return Found(NOW, looked_at, [Past(f"/x/{number}", moment, (0, 0, 0, 0)) for number in range(past)])
 
-    assert log_retention._too_many(found(0, 0), "2 years") == ""
-    assert log_retention._too_many(found(5, 10), "2 years") == ""
-    assert log_retention._too_many(found(6, 10), "2 days").startswith("6 of 10 web logs are past 2 days")
+    assert log_retention._too_many(found(0, 0), 0, "2 years") == ""
+    assert log_retention._too_many(found(1, 1), 1, "2 years") == ""
+    assert log_retention._too_many(found(5, 8), 2, "2 years") == ""
+    assert log_retention._too_many(found(6, 8), 2, "2 days").startswith("6 of 10 web logs are past 2 days")
 
 
 def test_a_disk_too_small_for_the_period_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def plan(host: Host, transaction: Transaction, asked: Asked) -> Planned:
     if not told.paths:
         return Planned({}, warnings)
     found = find(told, host.now)
-    too_many = "" if asked.most else _too_many(found, asked.period)
+    too_many = "" if asked.most else _too_many(found, len(told.keep), asked.period)
     if too_many and not transaction.check:
         raise ChangeError(f"{too_many}; nothing was changed")
     warnings += [too_many] if too_many else []
@@ -114,12 +114,13 @@ def _refuse_other_places(host: Host, patterns: Sequence[str]) -> None:
                 )
 
 
-def _too_many(found: Found, period: str) -> str:
-    """Why so many logs are not destroyed unasked, '' where they may be."""
-    if len(found.past) <= _MOST * found.looked_at:
+def _too_many(found: Found, written: int, period: str) -> str:
+    """Why so many logs are not destroyed unasked, '' where they may be. written: logs that servers write now."""
+    all_logs = found.looked_at + written
+    if len(found.past) <= _MOST * all_logs:
         return ""
     return (
-        f"{len(found.past)} of {found.looked_at} web logs are past {period} and would be destroyed at once: look at "
+        f"{len(found.past)} of {all_logs} web logs are past {period} and would be destroyed at once: look at "
         "them with --check --diff, and if that is right, run it once with -e log_retention_destroy_most=true"
     )
 

@@ -261,7 +261,7 @@ class _Unpacked:
             )
         except OSError:
             raise _Unreadable("the command zstd that would unpack it is not there") from None
-        unpacked = cast("io.BufferedReader", process.stdout)
+        unpacked = cast(io.BufferedReader, process.stdout)
         try:
             while True:
                 chunk = unpacked.read1(_CHUNK)

@@ -57,7 +57,7 @@ def test_undo_puts_every_file_back_byte_for_byte(untouched: Fleet):
         assert serving(untouched, host)
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_undo_leaves_what_somebody_edited_since(hardened: Fleet):
     edited = hardened.shell("web1", "grep -rl log_format /etc/nginx | head -1").strip()
     hardened.shell("web1", f"echo '# my own line' >> {edited}")
@@ -67,7 +67,7 @@ def test_undo_leaves_what_somebody_edited_since(hardened: Fleet):
     assert serving(hardened, "web1")
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_limit_touches_the_other_host_not_and_says_partial(untouched: Fleet):
     before = state(untouched)["web2"]
     assert untouched.play("harden", "--limit", "web1").status == 0
@@ -78,7 +78,7 @@ def test_limit_touches_the_other_host_not_and_says_partial(untouched: Fleet):
     assert json.loads((untouched.reports / "limited" / "fleet.json").read_text())["partial"] is True
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_tags_choose_measures(untouched: Fleet):
     assert untouched.play("harden", "--tags", "web_log").status == 0
     records = untouched.audit("tagged", "--tags", "web_log")
@@ -98,7 +98,7 @@ install -o admin -g admin -m 600 /home/debian/.ssh/authorized_keys /home/admin/.
 """
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_become_with_a_password(hardened: Fleet, kept):
     hardened.shells(dict.fromkeys(hardened.hosts, ADMIN))
     options = json.dumps({"ansible_user": "admin", "ansible_become": True, "ansible_become_password": PASSWORD})
@@ -112,7 +112,7 @@ def test_become_with_a_password(hardened: Fleet, kept):
     assert PASSWORD not in hardened.shell("web1", "journalctl --no-pager | grep -v chpasswd || true")
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_a_user_without_root_rights_gives_one_finding_a_promise(hardened: Fleet, kept):
     hardened.shells(dict.fromkeys(hardened.hosts, "rm /etc/sudoers.d/*; gpasswd -d debian sudo; gpasswd -d debian adm"))
     played, records = hardened.audited("no-root", "-e", "ansible_become=false")
@@ -130,7 +130,7 @@ def test_a_user_without_root_rights_gives_one_finding_a_promise(hardened: Fleet,
         assert len(promise(records[host], WEB_LOG)["findings"]) == 1
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_a_bad_register_stops_before_any_contact(fleet: Fleet):
     for playbook in ("harden", "audit", "statement"):
         begun = time.monotonic()
@@ -149,7 +149,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_where_the_server_refuses_its_configuration_nothing_is_changed_or_kept(untouched: Fleet):
     untouched.shells(REFUSED)
     before = state(untouched)
@@ -175,7 +175,7 @@ done
 """
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 def test_on_a_full_disk_nothing_is_changed_or_lost(untouched: Fleet):
     untouched.shells(dict.fromkeys(untouched.hosts, FULL))
     before = state(untouched)
@@ -204,7 +204,7 @@ def cut_off(fleet: Fleet, after: float) -> bool:
     return running
 
 
-@pytest.mark.once
+@pytest.mark.only("bookworm")
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.75])
 def test_harden_cut_off_loses_nothing(part, untouched: Fleet):
     """At several points of its run; then it is undone, or run again."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.fleet import BIN, Fleet, findings, promise, verdicts
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.only("trixie")
 
 WEB_LOG = "traffic-recorded"  # the promises of inventories/lab that web_log and log_retention keep
 RETENTION = "traffic-kept-two-years"

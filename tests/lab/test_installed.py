@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.fleet import BIN, ROOT, Fleet, load, verdicts
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.only("trixie")
 
 
 @pytest.fixture(scope="module")

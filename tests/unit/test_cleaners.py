@@ -207,6 +207,43 @@ def test_jobs_that_nobody_here_knows(monkeypatch: pytest.MonkeyPatch, host: Host
     assert cleaners.unknown_jobs(host) == [strange]
 
 
+@pytest.mark.parametrize("name", ["php-logs-clean.timer", "dpkg-tidy.timer", "/etc/cron.daily/accounting"])
+def test_a_name_like_those_of_debians_jobs_makes_no_job_known(
+    monkeypatch: pytest.MonkeyPatch, host: Host, name: str
+) -> None:
+    strange = Job(name, "/opt/tidy", 1.0, "/y", unit=name.replace(".timer", ".service"))
+    monkeypatch.setattr(jobs, "jobs", lambda host: [strange])
+    assert cleaners.unknown_jobs(host) == [strange]
+
+
+@pytest.mark.parametrize(
+    "text, known",
+    [
+        ("find /var/log/nginx -mtime +730 -delete", True),
+        ("cd / && find /var/log/nginx -mtime +730 -print0 | xargs -0 rm -f", True),
+        ("find /var/log/nginx -mtime +730 -delete; systemctl reload nginx", True),
+        ("find /var/log/nginx -mtime +730 -delete; /opt/tidy", False),
+        ("/usr/sbin/logrotate /etc/logrotate.conf", True),
+        ("/usr/sbin/logrotate /etc/logrotate.conf && /opt/tidy", False),
+        ("find /srv -name x | /opt/tidy", False),
+        ("find /srv -name x | xargs /opt/tidy", False),
+        ("ls /var/log/nginx/*.gz | xargs rm", False),
+        ("cd /var/log/nginx && rm -f *.gz", False),
+        ("cd /var/log/nginx && find . -name '*.gz' -delete", False),
+        ("find $LOGS -name '*.gz' -delete", False),
+        ("rm -f /var/log/nginx/*.9.gz", True),
+        ("tmpreaper 30d /tmp", True),
+        ("systemctl start tidy", False),
+    ],
+)
+def test_a_job_is_known_when_all_that_it_runs_is(
+    monkeypatch: pytest.MonkeyPatch, host: Host, text: str, known: bool
+) -> None:
+    job = Job("the line in /etc/cron.d/x", text, 1.0, "/etc/cron.d/x:1")
+    monkeypatch.setattr(jobs, "jobs", lambda host: [job])
+    assert cleaners.unknown_jobs(host) == ([] if known else [job])
+
+
 @pytest.mark.parametrize(
     "command, known",
     [

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import glob as globbing
+import itertools
 import json
 import os
 import re
@@ -117,27 +118,24 @@ def cleaners(host: Host) -> list[Cleaner]:
     return host.once("cleaners", lambda: [*_destroyer(host), *_tmpfiles(host), *_from_jobs(host)])
 
 
-# jobs of Debian's own packages that touch no log: systemd services, and scripts of cron
+# jobs of Debian's own packages that touch no log: systemd timers, and scripts of cron
 _HARMLESS = re.compile(
-    r"apt-daily|apt-compat|apt-listbugs|apt-show-versions|dpkg|man-db|e2scrub|fstrim|anacron|run-parts|certbot|phpsessionclean|"
-    r"php\b|sysstat|mdadm|mdcheck|mdmonitor|popularity-contest|exim4|update-notifier|motd|fwupd|ua-timer|systemd-tmpfiles|"
-    r"logrotate|locate|mlocate|plocate|spamassassin|chkrootkit|bsdmainutils|cracklib|passwd|debsums|needrestart|ntpsec|"
-    r"chrony|btrfs|zfsutils|smartmontools|sysstat|sa1|sa2|acct|geoipupdate|unattended|lynis|raid-check|postfix|etckeeper|"
-    r"\.placeholder|privacy-hosting-|cron\.daily/apache2\b"
+    r"(?:.*/)?(?:apt-daily(?:-upgrade)?|apt-(?:compat|listbugs|show-versions)|dpkg(?:-db-backup)?|man-db|"
+    r"e2scrub(?:_all|_reap)?|fstrim|0?anacron|certbot|phpsessionclean|php|sysstat(?:-collect|-summary|-rotate)?|mdadm|"
+    r"mdcheck_(?:start|continue)|mdmonitor-oneshot|popularity-contest|exim4-base|update-notifier-(?:download|motd)|"
+    r"motd-news|fwupd-refresh|ua-timer|systemd-tmpfiles-clean|logrotate|m?locate|plocate(?:-updatedb)?|"
+    r"spamassassin(?:-maintenance)?|chkrootkit|bsdmainutils|cracklib-runtime|passwd|debsums|needrestart|ntpsec(?:-rotate-stats)?|"
+    r"chrony-dnssrv@.*|btrfs.*|zfsutils-linux|zfs-.*|smartmontools|acct|geoipupdate|unattended-upgrades|lynis|raid-check|"
+    r"postfix|etckeeper|\.placeholder|privacy-hosting-.*|cron\.daily/apache2)(?:\.timer|\.service)?"
 )
 
 
 def unknown_jobs(host: Host) -> list[Job]:
-    """Jobs of which we cannot tell whether they destroy logs. Raises Unseen."""
-    known = {cleaner.job.name + cleaner.job.source for cleaner in cleaners(host)}
-    known |= {run.job.name + run.job.source for run in logrotate_runs(host)}
+    """Jobs of which we cannot tell whether they destroy logs beside what cleaners() says. Raises Unseen."""
     return [
         job
         for job in running.jobs(host)
-        if job.name + job.source not in known
-        and not _HARMLESS.search(f"{job.name} {job.unit}")
-        and not _only_harmless(job)
-        and not _destroys_nothing(host, job)
+        if not _HARMLESS.fullmatch(job.name) and not _only_harmless(job) and not _all_known(host, job)
     ]
 
 
@@ -163,25 +161,53 @@ _HARMLESS_COMMANDS = frozenset(
     for program in programs.split()
 )
 _DANGEROUS_WORD = re.compile(r"--?(?:del|delete|remove|purge)|-delete|-exec|/dev/null$")
+# what these destroy is told by cleaners() and logrotate_runs(), where they are given whole paths
+_TOLD_BY_PATH = frozenset(["find", "rm", "unlink", "shred", "truncate", "mv", "tmpreaper", "tmpwatch", "savelog"])
+_TOLD = frozenset(["logrotate", "systemd-tmpfiles"])
+_UNIT_COMMANDS = re.compile(
+    r"systemctl( -\S+)* (try-)?(reload|restart|kill|is-active|status)\b|service \S+ (reload|restart|rotate|status)\b|"
+    r"invoke-rc\.d( -\S+)* \S+ (reload|restart|rotate)\b|nginx -s re(load|open)\b|apache2?ctl graceful\b|"
+    r"(p?kill|killall) "
+)
 _LEADING = frozenset(["if", "elif", "while", "until", "!"])
 
 
-def _destroys_nothing(host: Host, job: Job) -> bool:
-    """Whether every command of a job, those of the scripts that it calls included, is one that destroys no logs."""
+def _all_known(host: Host, job: Job) -> bool:
+    """Whether every command of a job, those of scripts that it calls included, is understood or destroys no logs."""
     texts = running.scripts_of(host, job)
     scripts = {source for text, source in texts if text.strip()}
-    commands = [command for text, _source in texts for command in _commands(text)]
-    return bool(commands) and all(command[0] in scripts or _is_harmless(command) for command in commands)
+    pipelines = [pipeline for text, _source in texts for pipeline in _pipelines(text)]
+    fed_by_find = [piped for command, piped in pipelines if os.path.basename(command[0]) == "find"]
+    return bool(pipelines) and all(
+        command[0] in scripts or _is_known(command, command in fed_by_find) for command, _piped in pipelines
+    )
 
 
-def _is_harmless(command: Sequence[str]) -> bool:
+def _is_known(command: Sequence[str], fed_by_find: bool) -> bool:
     words = list(command)
     while words and words[0] in _LEADING:
         words.pop(0)
-    if not words or list(_emptied(words)):
-        return not words
+    if not words:
+        return True
     name = os.path.basename(words[0])
+    if name == "xargs":
+        given = [word for word in words[1:] if not word.startswith("-")]
+        return fed_by_find and bool(given) and given[0] in ("rm", "unlink", "shred")
+    if name in _TOLD_BY_PATH:
+        return _whole_paths(words)
+    if name in _TOLD or _UNIT_COMMANDS.match(" ".join([name, *words[1:]])):
+        return True
+    if list(_emptied(words)):
+        return False
     return name in _HARMLESS_COMMANDS and not any(map(_DANGEROUS_WORD.match, words[1:]))
+
+
+def _whole_paths(words: Sequence[str]) -> bool:
+    """Whether a command that destroys is given paths, and each of them begins at the root."""
+    given = [word for word in words[1:] if not re.fullmatch(r"-.*|\d+[a-z]?|\d?>.*|[!(]", word)]
+    if os.path.basename(words[0]) == "find":
+        given = list(itertools.takewhile(lambda word: not re.match(r"-[a-z]|[!(]", word), words[1:]))
+    return bool(given) and all(word.startswith("/") and "$" not in word and "`" not in word for word in given)
 
 
 def _emptied(words: Sequence[str]) -> Iterator[str]:

@@ -326,6 +326,17 @@ def test_a_job_that_nobody_knows(world: World, days: int, user: str, status: str
     assert statuses(world.ask("deleters")) == {status}
 
 
+def test_a_job_that_the_inventory_vouches_for(world: World) -> None:
+    world.history(9)
+    world.jobs.append(replace(CRON, text="php /usr/local/panel/cron.php"))
+    unknown = one(world.ask("deleters"), "error")
+    assert "log_retention_harmless_jobs" in unknown.remedy
+    for name in (CRON.source, CRON.source.rpartition(":")[0], CRON.name):
+        vouched = one(world.ask("deleters", harmless_jobs=[name]), "pass")
+        assert f"the inventory vouches for {CRON.source}" in vouched.observed
+    assert statuses(world.ask("deleters", harmless_jobs=["/etc/cron.d/another", "x"])) == {"error"}
+
+
 def test_logs_that_begin_later_than_the_host(world: World) -> None:
     world.born = origin.Origin(ago(100), "the host is of then")
     world.history(9)

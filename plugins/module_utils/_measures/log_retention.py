@@ -15,7 +15,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._finding import CONFIGURED, ERROR, NOT_APPLICABLE, OBSERVED, RUNNING, Finding, Layer, weigh
 from .._host import Host, Unseen
@@ -109,6 +109,17 @@ OPTIONS = (
         judged=False,
         promisable=False,
         example="[shop.example.nl 2026-05-03]",
+    ),
+    Option(
+        "harmless_jobs",
+        "list",
+        "Timers, scripts and files of cron of which you know that they destroy no web logs, as the report names them. "
+        "Without it a job whose commands are not understood leaves the promise unproven until the logs are old enough "
+        "to show it. The report says that you vouched.",
+        default=[],
+        judged=False,
+        promisable=False,
+        example="[/etc/cron.d/backup, panel-tasks.timer]",
     ),
 )
 
@@ -383,14 +394,28 @@ def _check_deleters(host: Host, question: Question, option: str) -> Iterator[Fin
             "no other job, tmpfiles rule or script destroys them sooner",
             "systemctl, cron, tmpfiles.d",
         )
-        doubts = list(_unknown_deleters(case, families))
-        remedy = "let it say what it destroys (find, rm, tmpfiles.d, logrotate), or run it as a user without rights"
+        unknown, vouched = _unknown_jobs(case)
+        doubts = list(_unknown_deleters(case, families, unknown))
+        if vouched:
+            names = ", ".join(job.source or job.name for job in vouched)
+            good = replace(good, seen=f"{good.seen}; the inventory vouches for {names} ({NAME}_harmless_jobs)")
+        remedy = (
+            "let it say what it destroys (find, rm, tmpfiles.d, logrotate), run it as a user without rights, or, if "
+            f"you know that it destroys no web logs, name it in {NAME}_harmless_jobs"
+        )
         yield case.finding("deleters", "web logs", case.kept, [] if doubts else [good], remedy, needed=doubts)
 
 
-def _unknown_deleters(case: _Case, families: Sequence[Family]) -> Iterator[Layer]:
-    """A layer that names jobs which might destroy logs, as long as no log beside is old enough to show the contrary."""
+def _unknown_jobs(case: _Case) -> tuple[list[Job], list[Job]]:
+    """Jobs of root that we do not understand: those that nobody, and those that the inventory vouches for."""
     jobs = [job for job in cleaning.unknown_jobs(case.host) if not job.faults and job.user == "root"]
+    told = set(case.question.settings.get("harmless_jobs") or ())
+    vouched = [job for job in jobs if told & {job.name, job.source, job.source.rpartition(":")[0]}]
+    return [job for job in jobs if job not in vouched], vouched
+
+
+def _unknown_deleters(case: _Case, families: Sequence[Family], jobs: Sequence[Job]) -> Iterator[Layer]:
+    """A layer that names jobs which might destroy logs, as long as no log beside is old enough to show the contrary."""
     if not jobs:
         return
     old = {

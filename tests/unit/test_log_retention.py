@@ -237,6 +237,13 @@ def test_more_files_than_can_be_looked_at(world: World) -> None:
     assert statuses(world.ask("rotation", host=host)) == {"fail"}
 
 
+def test_a_log_in_a_directory_that_cannot_be_listed_is_not_called_absent(world: World) -> None:
+    world.history(30)
+    observed = one(world.ask("history", host=Host(now=NOW, limits=Limits(names=20))), "error").observed
+    assert "more than 20 files" in observed
+    assert "not there" not in observed
+
+
 # -- kept -------------------------------------------------------------------------------------------------------------
 
 

@@ -493,6 +493,9 @@ def _empty(case: _Case, family: Family) -> list[Layer]:
         (server for server in web.web_servers(case.host) if server.pid and _writes(server.name, family)), None
     )
     if not family.pieces:
+        unseen = [told for told in case.found().unseen if os.path.dirname(family.log) in told]
+        if unseen:
+            return [Layer(OBSERVED, None, unseen[0], family.source)]
         if server is not None and not globbing.has_magic(family.log):
             return [Layer(OBSERVED, None, f"{family.log} is not there although {server.name} runs", family.source)]
         return []

@@ -188,48 +188,65 @@ def test_on_a_full_disk_nothing_is_changed_or_lost(untouched: Fleet):
 
 # -- cut off ----------------------------------------------------------------------------------------------------
 
+# A command of the host's that waits when it is called like this, and says so; the connection is cut meanwhile.
+WAITING = """
+cat > /usr/local/sbin/{command} << 'END'
+#!/bin/sh
+case " $* " in
+    {call}) touch /run/waiting; sleep 100 ;;
+esac
+exec /usr/{folder}/{command} "$@"
+END
+chmod 755 /usr/local/sbin/{command}
+"""
+# Moments of a run: the commands that wait then, their folder below /usr, and the call.
+MOMENTS = {
+    "while web servers test their files": [("nginx", "sbin", "*' -t '*"), ("apache2ctl", "sbin", "*configtest*")],
+    "when web servers are to reload": [("systemctl", "bin", "*' reload '*")],
+    "while logrotate tests its files": [("logrotate", "sbin", "*' -d '*")],
+    "when what destroys is to start": [("systemctl", "bin", "*' start privacy-hosting'*")],
+}
+LET_GO = """
+rm -f /run/waiting /usr/local/sbin/nginx /usr/local/sbin/apache2ctl /usr/local/sbin/logrotate /usr/local/sbin/systemctl
+"""
 
-def cut_off(fleet: Fleet, after: float) -> bool:
-    """Start harden, and after some seconds kill it and every connection to the hosts. Whether it was still running."""
+
+def cut_off(fleet: Fleet, moment: str) -> None:
+    """Start harden, and kill it and all that it started on the hosts at some moment of its run."""
+    waiting = [
+        WAITING.format(command=command, folder=folder, call=call)
+        for command, folder, call in MOMENTS[moment]
+    ]
+    fleet.shells(dict.fromkeys(fleet.hosts, "".join(waiting)))
     process = subprocess.Popen(
         fleet.command("harden"), cwd=fleet.lab.state, env=fleet.environment(), start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    time.sleep(after)
-    running = process.poll() is None
-    if running:
-        os.killpg(process.pid, signal.SIGKILL)
+    reached = "for _ in $(seq 600); do [ -e /run/waiting ] && exit 0; sleep 0.1; done; exit 1"
+    fleet.shells(dict.fromkeys(fleet.hosts, reached))
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    fleet.shells(dict.fromkeys(fleet.hosts, "pkill -KILL -u debian || true; pkill -KILL -f AnsiballZ || true"))
-    return running
+    fleet.shells(dict.fromkeys(fleet.hosts, f"systemctl kill --signal=KILL user-1000.slice\n{LET_GO}"))
 
 
 @pytest.mark.only("bookworm")
-@pytest.mark.parametrize("part", [0.3, 0.5, 0.75])
-def test_harden_cut_off_loses_nothing(part, untouched: Fleet):
-    """At several points of its run; then it is undone, or run again."""
+@pytest.mark.parametrize(("moment", "then"), [*((moment, "undo") for moment in MOMENTS), (list(MOMENTS)[-1], "harden")])
+def test_harden_cut_off_loses_nothing(moment: str, then: str, untouched: Fleet):
+    """It is run again and has done all, or it is undone and has done nothing."""
     before = state(untouched)
     logs = "find /var/log -name '*.log*' ! -name 'oldshop*' | sort"
     lines = {host: untouched.shell(host, logs) for host in untouched.hosts}
-    assert cut_off(untouched, part * usual_seconds(untouched))
+    cut_off(untouched, moment)
     for host in untouched.hosts:
         assert serving(untouched, host)
         assert untouched.shell(host, logs) == lines[host]
-    played = untouched.play("harden")
+    played = untouched.play(then)
     assert played.status == 0, played.output
+    assert all(serving(untouched, host) for host in untouched.hosts)
+    if then == "undo":
+        assert state(untouched) == before
+        return
+    records = untouched.audit("cut-off")
     for host in untouched.hosts:
-        assert serving(untouched, host)
-    records = untouched.audit(f"cut-off-{part}")
-    assert {promise(record, WEB_LOG)["verdict"] for record in records.values()} == {"kept"}
-    assert before
-
-
-_usual: list[float] = []
-
-
-def usual_seconds(fleet: Fleet) -> float:
-    """How long harden takes on hosts that were never touched."""
-    if not _usual:
-        _usual.append(fleet.play("harden").took)
-        fleet.restore("pristine")
-    return _usual[0]
+        assert promise(records[host], WEB_LOG)["verdict"] == "kept"
+        assert promise(records[host], RETENTION)["verdict"] == "kept"

@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._finding import ERROR, Finding
 from ..module_utils._measures import MEASURES
-from ..plugin_utils._statement import Promise, Statement, StatementError, statement_of_play
+from ..plugin_utils._statement import Promise, Statement, StatementError, plain, statement_of_play
 from ..plugin_utils._verdict import promise_row
 
 MODULE = "privacy.hosting.measure_info"
@@ -146,15 +146,6 @@ class ActionModule(ActionBase):
                 except (AnsibleError, ValueError) as error:
                     raise NotAsked("settings", f"the variable {name} cannot be used: {one_line(error)}") from None
         return settings
-
-
-def plain(value: Any) -> Any:
-    """The value without Ansible's tags, as plain JSON types."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
 
 
 def distinct(asked: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, Mapping[str, Any]]]:

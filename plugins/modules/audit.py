@@ -32,13 +32,9 @@ options:
     description: The longest that the audit of the host may take, in seconds. What was not seen by then is unproven.
     type: float
     default: 120
+extends_documentation_fragment:
+  - privacy.hosting._read_only
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and does the same as without it, since it changes nothing.
-  diff_mode:
-    support: none
-    description: Returns no difference, since it changes nothing.
   platform:
     support: full
     platforms: Debian 12, Debian 13

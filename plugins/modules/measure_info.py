@@ -52,13 +52,9 @@ options:
     description: The longest that all of it may take, in seconds. What was not seen by then is an error, never a pass.
     type: float
     default: 120
+extends_documentation_fragment:
+  - privacy.hosting._read_only
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and does the same as without it, since it changes nothing.
-  diff_mode:
-    support: none
-    description: Returns no difference, since it changes nothing.
   platform:
     support: full
     platforms: Debian 12, Debian 13

@@ -44,13 +44,9 @@ options:
     elements: str
     choices: [broken, unproven, lapsed, newly_broken]
     default: [broken, unproven, lapsed]
+extends_documentation_fragment:
+  - privacy.hosting._read_only
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and does the same as without it, since a report changes no host.
-  diff_mode:
-    support: none
-    description: Returns no difference, since it changes no host.
   platform:
     support: full
     platforms: posix

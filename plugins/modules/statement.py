@@ -24,13 +24,9 @@ options:
   measure:
     description: Name of a measure, whose variables C(<measure>_<option>) are checked.
     type: str
+extends_documentation_fragment:
+  - privacy.hosting._read_only
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and does the same as without it, since it changes nothing.
-  diff_mode:
-    support: none
-    description: Returns no difference, since it changes nothing.
   platform:
     support: full
     platforms: all

@@ -82,7 +82,7 @@ from ..module_utils._change import CHANGE_SPEC, LIMITS, ChangeError, Planned, Tr
 from ..module_utils._changes.log_edits import Wanted
 from ..module_utils._changes.web_log import plan
 from ..module_utils._host import Host
-from ..module_utils._services.web import FIELDS
+from ..module_utils._services.virtualhost import FIELDS
 
 SPEC = {
     **CHANGE_SPEC,

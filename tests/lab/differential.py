@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host
-from ansible_collections.privacy.hosting.plugins.module_utils._services import web
+from ansible_collections.privacy.hosting.plugins.module_utils._services import virtualhost, web
+from ansible_collections.privacy.hosting.plugins.module_utils._services.virtualhost import AccessLog, Place
 
 BASE = Path("/run/differential")
 PORT = 18080
@@ -67,7 +68,7 @@ class Request:
         signs = {
             "domain": self.site in line,
             "path": path in line,
-            web.QUERY: f"{self.mark}q=1" in line,
+            virtualhost.QUERY: f"{self.mark}q=1" in line,
             "user_agent": f"agent{self.mark}" in line,
             "client_ip": self.source in line,
             "method": ("TRACE" if self.target == TRACE else "GET") in line,
@@ -265,11 +266,11 @@ class Logs:
         return found
 
 
-def differences(place: web.Place, got: Mapping[str, Sequence[str]], request: Request, status: int) -> Iterator[str]:
+def differences(place: Place, got: Mapping[str, Sequence[str]], request: Request, status: int) -> Iterator[str]:
     """What the reader said of a place, and a request to it showed otherwise."""
-    said: dict[str, list[web.AccessLog]] = {}
+    said: dict[str, list[AccessLog]] = {}
     for log in place.logs:
-        if log.kind in (web.FILE, web.PIPE):
+        if log.kind in (virtualhost.FILE, virtualhost.PIPE):
             said.setdefault(log.path.replace("$host", request.site), []).append(log)
     for path in set(got) - set(said):
         yield f"{path}: {len(got[path])} lines, and none was said"
@@ -282,15 +283,15 @@ def differences(place: web.Place, got: Mapping[str, Sequence[str]], request: Req
             yield from (f"{path}: {what}" for what in wrong_fields(logs[0], path, request, lines[0], status))
 
 
-def wrong_fields(log: web.AccessLog, path: str, request: Request, line: str, status: int) -> Iterator[str]:
+def wrong_fields(log: AccessLog, path: str, request: Request, line: str, status: int) -> Iterator[str]:
     """What a line lacks or holds otherwise than the reader said of its log."""
     seen = request.shown(line, status)
-    said = log.fields - {"time", web.REWRITTEN}
+    said = log.fields - {"time", virtualhost.REWRITTEN}
     if request.target == TRACE:
-        said -= {web.QUERY}
-    if log.host_names == web.OWN or log.path != path:
+        said -= {virtualhost.QUERY}
+    if log.host_names == virtualhost.OWN or log.path != path:
         said -= {"domain"}
-    may = log.fields | log.unclear | ({"path"} if web.REWRITTEN in log.fields else set())
+    may = log.fields | log.unclear | ({"path"} if virtualhost.REWRITTEN in log.fields else set())
     for what, fields in (("lacks", said - seen), ("holds", seen - may)):
         if fields:
             yield f"it {what} {sorted(fields)}: {line!r} by {log.format_text!r}"
@@ -317,7 +318,7 @@ def compare(kind: str, seed: int) -> tuple[int, list[str]]:
                 request = Request(vhost.label, target, mark, source)
                 status = request.send()
                 asked += 1
-                got = logs.gained_within(0.25 if any(log.kind == web.PIPE for log in place.logs) else 0.02)
+                got = logs.gained_within(0.25 if any(log.kind == virtualhost.PIPE for log in place.logs) else 0.02)
                 wrong = differences(place, got, request, status)
                 found += [f"seed {seed}, {vhost.label}{target} ({context}): {one}" for one in wrong]
     finally:

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils._services import apache
 from ansible_collections.privacy.hosting.plugins.module_utils._services.apache_format import Context, held, piped
-from ansible_collections.privacy.hosting.plugins.module_utils._services.web import (
+from ansible_collections.privacy.hosting.plugins.module_utils._services.virtualhost import (
     FIELDS,
     OFF,
     QUERY,

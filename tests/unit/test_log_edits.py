@@ -17,7 +17,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._changes.log_edits
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import RUNNING, Layer
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host
 from ansible_collections.privacy.hosting.plugins.module_utils._services import apache, nginx
-from ansible_collections.privacy.hosting.plugins.module_utils._services.web import WebServer
+from ansible_collections.privacy.hosting.plugins.module_utils._services.virtualhost import WebServer
 
 FIELDS = frozenset({"domain", "path", "user_agent", "client_ip", "time", "method", "status"})
 ALL = Wanted(FIELDS, sites=["all"])

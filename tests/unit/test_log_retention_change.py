@@ -18,7 +18,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._change import Cha
 from ansible_collections.privacy.hosting.plugins.module_utils._changes import log_retention
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Result
 from ansible_collections.privacy.hosting.plugins.module_utils._log_destroyer import Found, Past, find
-from ansible_collections.privacy.hosting.plugins.module_utils._services.web import ACCESS, STATISTICS, LogFile
+from ansible_collections.privacy.hosting.plugins.module_utils._services.virtualhost import ACCESS, STATISTICS, LogFile
 
 DAYS = 731
 NOW = dt.datetime.now(dt.timezone.utc)

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils._services import nginx
 from ansible_collections.privacy.hosting.plugins.module_utils._services.nginx_format import Formats
-from ansible_collections.privacy.hosting.plugins.module_utils._services.web import (
+from ansible_collections.privacy.hosting.plugins.module_utils._services.virtualhost import (
     OFF,
     QUERY,
     REWRITTEN,
@@ -25,8 +25,8 @@ from ansible_collections.privacy.hosting.plugins.module_utils._services.web impo
     AccessLog,
     VirtualHost,
     WebServer,
-    log_files,
 )
+from ansible_collections.privacy.hosting.plugins.module_utils._services.web import log_files
 from tests.unit import web_host
 
 COMBINED = {"client_ip", "time", "method", "path", QUERY, "status", "referer", "user_agent"}

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from .._change import Transaction, Validation
 from .._host import Host
-from .._services.web import OFF, Directive, WebServer
+from .._services.virtualhost import OFF, Directive, WebServer
 from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, unit, words
 
 ROOT = "/etc/apache2"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from .._change import ChangeError, Transaction
 from .._host import Host
-from .._services.web import FILE, OFF, QUERY, AccessLog, Directive, Place, VirtualHost, WebServer
+from .._services.virtualhost import FILE, OFF, QUERY, AccessLog, Directive, Place, VirtualHost, WebServer
 
 FORMAT = "privacy_hosting"
 HEADER = "# Made by privacy.hosting, role web_log; ansible-playbook privacy.hosting.undo removes it.\n"

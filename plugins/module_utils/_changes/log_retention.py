@@ -29,7 +29,8 @@ from .._services import logfamilies, logfile
 from .._services.logfamilies import Piece, what_is_taken
 from .._services.logrotate import Configuration, configuration, hindrance
 from .._services.panels import panel
-from .._services.web import STATISTICS, STREAM, SYSLOG, LogFile, log_files, web_servers
+from .._services.virtualhost import STATISTICS, STREAM, SYSLOG, LogFile
+from .._services.web import log_files, web_servers
 from .logrotate_edit import edit, new_stanza
 
 LOGROTATE = "/etc/logrotate.conf"

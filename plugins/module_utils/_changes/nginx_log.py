@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from .._change import Transaction, Validation
 from .._host import Host
-from .._services.web import FILE, OFF, Directive, WebServer
+from .._services.virtualhost import FILE, OFF, Directive, WebServer
 from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, unit, words
 
 _DEFAULT_LOG = "/var/log/nginx/access.log"

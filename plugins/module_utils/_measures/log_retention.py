@@ -266,7 +266,7 @@ def _piped_away(server: WebServer) -> list[str]:
     return sorted({log.directive.source for log in logs if log.kind == PIPE and not log.path and log.directive})
 
 
-def _astray(case: _Case, server: web.WebServer, family: Family) -> Iterator[Finding]:
+def _astray(case: _Case, server: WebServer, family: Family) -> Iterator[Finding]:
     """A server that goes on writing to a log's archive, or to a file that is deleted: it was not told of rotation."""
     if not server.pid or not _writes(server.name, family) or globbing.has_magic(family.log):
         return

@@ -21,7 +21,7 @@ from .._host import Host
 from .._measure import Check, Measure, Question
 from .._option import Option
 from .._services.listeners import unknown_listeners
-from .._services.web import (
+from .._services.virtualhost import (
     ASKED,
     FIELDS,
     FILE,
@@ -35,8 +35,8 @@ from .._services.web import (
     AccessLog,
     VirtualHost,
     WebServer,
-    web_servers,
 )
+from .._services.web import web_servers
 from .._services.web_probe import FLUSH_S, Probed, Trace, probe, shown
 
 OPTIONS = (

@@ -13,58 +13,8 @@ from collections.abc import Iterable, Iterator
 
 from .._host import Host
 from . import apache, nginx
-from .virtualhost import (
-    ACCESS,
-    ASKED,
-    ERROR_LOG,
-    FIELDS,
-    FILE,
-    OFF,
-    OWN,
-    PIPE,
-    QUERY,
-    REWRITTEN,
-    STATISTICS,
-    STREAM,
-    SYSLOG,
-    AccessLog,
-    Directive,
-    ErrorLog,
-    Listen,
-    LogFile,
-    Place,
-    Trust,
-    VirtualHost,
-    WebServer,
-)
+from .virtualhost import ACCESS, ERROR_LOG, FILE, PIPE, LogFile, VirtualHost, WebServer
 from .visitor_statistics import statistics_files
-
-__all__ = [
-    "ACCESS",
-    "ASKED",
-    "ERROR_LOG",
-    "FIELDS",
-    "FILE",
-    "OFF",
-    "OWN",
-    "PIPE",
-    "QUERY",
-    "REWRITTEN",
-    "STATISTICS",
-    "STREAM",
-    "SYSLOG",
-    "AccessLog",
-    "Directive",
-    "ErrorLog",
-    "Listen",
-    "LogFile",
-    "Place",
-    "Trust",
-    "VirtualHost",
-    "WebServer",
-    "log_files",
-    "web_servers",
-]
 
 
 def web_servers(host: Host) -> list[WebServer]:

@@ -205,6 +205,11 @@ def _as_text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _some(names: Sequence[str], between: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    return between.join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
 def _case(host: Host, question: Question, option: str) -> _Case | None:
     """What is asked; None where the register leaves the period open."""
     period = question.asked.get(option)
@@ -234,8 +239,7 @@ def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Fin
         )  # fmt: skip
     unseen = case.found().unseen
     if unseen:
-        more = f" and {len(unseen) - _NAMED} more" if len(unseen) > _NAMED else ""
-        yield case.error("subjects", "web logs", f"not every log was read: {'; '.join(unseen[:_NAMED])}{more}")
+        yield case.error("subjects", "web logs", f"not every log was read: {_some(unseen, '; ')}")
     servers = web.web_servers(host)
     for server in servers:
         for problem in server.problems:
@@ -425,8 +429,7 @@ def _unknown_deleters(case: _Case, families: Sequence[Family], jobs: Sequence[Jo
     }
     young = [family.log for family in families if os.path.dirname(family.log) not in old]
     if young:
-        names = ", ".join(job.source or job.name for job in jobs[:_NAMED])
-        names += f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+        names = _some([job.source or job.name for job in jobs])
         said = f"what {names} does is not known, and no log is old enough yet to show that it destroys none"
         yield Layer(CONFIGURED, None, said, jobs[0].source)
 
@@ -438,8 +441,7 @@ def _paths(host: Host, family: Family) -> list[str]:
 
 
 def _early_cleaner(case: _Case, cleaner: Cleaner, hit: Sequence[Family]) -> Finding:
-    logs = ", ".join(family.log for family in hit[:_NAMED])
-    logs += f" and {len(hit) - _NAMED} more" if len(hit) > _NAMED else ""
+    logs = _some([family.log for family in hit])
     said = f"{cleaner} destroys after {cleaner.days:.0f} days: {logs}"
     oldest = [family.oldest.begins.when for family in hit if family.oldest and family.oldest.begins]
     age = (case.host.now - max(oldest)).total_seconds() / 86400 if oldest else 0.0
@@ -590,7 +592,7 @@ def _holes(case: _Case, family: Family) -> Iterator[Layer]:
         if older - younger == 1 or before.begins is None or before.begins.when < case.cutoff:
             continue
         gone = range(younger + 1, older)
-        missing = ", ".join(map(str, gone[:_NAMED])) + (f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else "")
+        missing = _some(list(map(str, gone)))
         between = f"between {os.path.basename(after.path)} and {os.path.basename(before.path)}"
         said = f"missing {between}: archive number {missing}"
         busy = _busy(case.host, after) and _busy(case.host, before)
@@ -916,9 +918,8 @@ def _too_late(cleaner: Cleaner, span: float) -> str:
 def _unknown(host: Host) -> str:
     """A clause that names jobs of which we cannot tell what they do; '' where there are none."""
     unknown = cleaning.unknown_jobs(host)
-    names = ", ".join(job.source or job.name for job in unknown[:_NAMED])
-    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-    return f"; what {names}{more} does is not known" if unknown else ""
+    names = _some([job.source or job.name for job in unknown])
+    return f"; what {names} does is not known" if unknown else ""
 
 
 def _job_layers(case: _Case, job: Job, rotations: Sequence[Rotation]) -> Iterator[Layer]:

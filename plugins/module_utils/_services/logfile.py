@@ -71,23 +71,7 @@ def begins(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | N
 
     Only the first 1 MiB is looked through: servers append, so the oldest line is near the beginning.
     """
-    with _open(path) as stream:
-        status = os.fstat(stream.fileno())
-        if status.st_size == 0:
-            return None
-        modified = _utc(status.st_mtime)
-        unpacked = _Unpacked(stream, path, bounds)
-        try:
-            for line in _lines(unpacked, _HEAD_BYTES):
-                found = stamp(line, now, modified)
-                if found is not None:
-                    return Moment(found, STAMP)
-            if not unpacked.size:
-                return None
-            note = "no time stamp in its first lines"
-        except _Unreadable as error:
-            note = str(error)
-    return _fallback(path, modified, note, first=True)
+    return _edge(path, now, bounds, first=True)
 
 
 def ends(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | None:
@@ -95,6 +79,11 @@ def ends(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | Non
 
     A packed file is unpacked whole, within the bounds; where they are reached, name or mtime tell.
     """
+    return _edge(path, now, bounds, first=False)
+
+
+def _edge(path: str, now: dt.datetime, bounds: Bounds, first: bool) -> Moment | None:
+    """The moment of the line nearest to a file's beginning, or to its end, that tells one."""
     with _open(path) as stream:
         status = os.fstat(stream.fileno())
         if status.st_size == 0:
@@ -102,16 +91,16 @@ def ends(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> Moment | Non
         modified = _utc(status.st_mtime)
         unpacked = _Unpacked(stream, path, bounds)
         try:
-            for line in reversed(unpacked.tail()):
+            for line in _lines(unpacked, _HEAD_BYTES) if first else reversed(unpacked.tail()):
                 found = stamp(line, now, modified)
                 if found is not None:
                     return Moment(found, STAMP)
             if not unpacked.size:
                 return None
-            note = "no time stamp in its last lines"
+            note = f"no time stamp in its {'first' if first else 'last'} lines"
         except _Unreadable as error:
             note = str(error)
-    return _fallback(path, modified, note, first=False)
+    return _fallback(path, modified, note, first)
 
 
 def newest(path: str, now: dt.datetime, bounds: Bounds = Bounds(seconds=600.0)) -> Moment | None:

@@ -30,8 +30,9 @@ OPTIONS = (
         type="bool",
         default=True,
         stricter="true",
-        help="Whether each virtual host shows a certificate that visitors' browsers trust: its chain leads to a trusted "
-        "root, it bears the names that the virtual host answers to, its dates are good, and something renews it.",
+        help="Whether each virtual host shows a certificate that visitors' browsers trust: its chain leads to a "
+        "trusted root, it bears the names that the virtual host answers to, its dates are good, and something renews "
+        "it.",
         example="true",
     ),
     Option(
@@ -47,8 +48,8 @@ OPTIONS = (
         type="period",
         default="1 year",
         stricter="longer",
-        help="How long browsers are told to come back over https only (Strict-Transport-Security: max-age), at least, on "
-        "every answer over https: error pages and places with headers of their own too. A year counts as 31536000 "
+        help="How long browsers are told to come back over https only (Strict-Transport-Security: max-age), at least, "
+        "on every answer over https: error pages and places with headers of their own too. A year counts as 31536000 "
         "seconds, as NCSC-NL and internet.nl ask.",
         example="1 year",
     ),
@@ -65,8 +66,8 @@ OPTIONS = (
         type="bool",
         default=True,
         stricter="true",
-        help="Whether every form on own sites stands on a page that is only shown over https, and is sent to https. The "
-        "sites that the register names (scope.own_sites) are read page by page, within bounds.",
+        help="Whether every form on own sites stands on a page that is only shown over https, and is sent to https. "
+        "The sites that the register names (scope.own_sites) are read page by page, within bounds.",
         example="true",
     ),
     Option(
@@ -96,8 +97,8 @@ OPTIONS = (
         default="acme",
         judged=False,
         promisable=False,
-        help="Where the role takes certificates from: 'acme' has certbot obtain and renew them, 'own' leaves each virtual "
-        "host the certificate that its files name.",
+        help="Where the role takes certificates from: 'acme' has certbot obtain and renew them, 'own' leaves each "
+        "virtual host the certificate that its files name.",
         example="own",
     ),
     Option(
@@ -144,8 +145,8 @@ OPTIONS = (
         default=[],
         judged=False,
         promisable=False,
-        help="Inventory hosts that end visitors' TLS connections for this host and ask it in their stead. What visitors "
-        "get is then judged on those hosts, which must be audited for the same promises.",
+        help="Inventory hosts that end visitors' TLS connections for this host and ask it in their stead. What "
+        "visitors get is then judged on those hosts, which must be audited for the same promises.",
         example="[front1]",
     ),
 )
@@ -154,8 +155,8 @@ MEASURE = Measure(
     name="web_tls",
     title={"en": "Encrypted connections to websites", "nl": "Versleutelde verbindingen met websites"},
     why={
-        "en": "What visitors read, and what they fill in on forms, travels over networks of others. Encryption keeps it "
-        "from being read or changed on the way, and the certificate shows that it arrives at the right site.",
+        "en": "What visitors read, and what they fill in on forms, travels over networks of others. Encryption keeps "
+        "it from being read or changed on the way, and the certificate shows that it arrives at the right site.",
         "nl": "Wat bezoekers lezen en wat zij op formulieren invullen, reist over netwerken van anderen. Versleuteling "
         "voorkomt dat het onderweg wordt gelezen of veranderd, en het certificaat toont dat het bij de juiste site "
         "aankomt.",

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import images, machine, network, seeding
+from lab.accounts import Account, File
+from lab.certificates import Certificates
 from lab.machine import LabError, say
 
 RELEASES = ("bookworm", "trixie")
@@ -30,6 +32,8 @@ INSTALLED_AT_HOUR = 9  # of the day, UTC
 BOOT_LIMIT = 90  # seconds
 ACCOUNT = "debian"
 PRISTINE = "pristine"
+AUTHORITIES = "/etc/lab"  # where a server has the roots of the lab
+ISSUED_ROOT = "/run/acme-root.pem"  # where the ACME server keeps the root that it issues from
 FILES = machine.REPOSITORY / "lab" / "files"
 
 # What root has on a server; a container keeps the capabilities that reach the machine itself from it.
@@ -40,10 +44,12 @@ _CAPABILITIES = (
 
 _OWNERS = {"root": 0, "adm": 4, "www-data": 33, ACCOUNT: 1000}
 
-# Lays a tar stream over a container's files, and makes the traces of its installation as old as the server says it is.
+# Makes accounts, lays a tar stream over a container's files, and makes the traces of its installation as old as the
+# server says it is.
 _FURNISH = """
 set -e
 root=$("$@" mount "$CONTAINER")
+eval "$ACCOUNTS"
 tar -x -p --numeric-owner --overwrite -C "$root"
 cd "$root"
 for log in var/log/dpkg.log var/log/alternatives.log var/log/apt/history.log var/log/apt/term.log; do
@@ -67,6 +73,9 @@ class Host:
     sites: tuple[str, ...]
     links: dict[str, str] = field(default_factory=dict)
     logs: tuple[dict[str, Any], ...] = ()
+    accounts: tuple[str, ...] = ()
+    certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    issues_certificates: bool = False
 
 
 class Lab:
@@ -84,10 +93,15 @@ class Lab:
         self.release = release
         self.data = yaml.safe_load((machine.REPOSITORY / "lab" / "hosts.yml").read_text())
         self.hosts = {
-            host: Host(name=host, **{**described, "sites": tuple(described["sites"]), "logs": tuple(described["logs"])})
+            host: Host(name=host, **{key: _frozen(value) for key, value in described.items()})
             for host, described in self.data["hosts"].items()
         }
+        self.accounts = {
+            account: Account(account, **{key: _frozen(value) for key, value in described.items()})
+            for account, described in self.data["accounts"].items()
+        }
         self.state = machine.STATE / name
+        self._certificates = Certificates(self.state / "certificates")
 
     @cached_property
     def network(self) -> network.Network:
@@ -109,20 +123,21 @@ class Lab:
 
     def up(self, names: Sequence[str], *, fresh: bool = False) -> None:
         """Build and start what is not running; with `fresh`, put back what is."""
-        hosts = self.chosen(names)
+        hosts = [*self.chosen(names)]
+        hosts += [host for host in self.hosts.values() if host.issues_certificates and host not in hosts]
         network.make_bridge(self.network)
         images.build(self.release, [host.image for host in hosts], self.data["images"])
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             self._refuse_other_release(running)
-            self._make_keys()
             if not running:
                 self._set_moment()
+            self._make_keys()
             stale = [host for host in hosts if fresh or running.get(host.name) != self._fingerprint(host)]
             for host in hosts:
                 if host not in stale:
                     say(f"{host.name}: already up")
-            self._each(stale, self._recreate)
+            self._recreate_all(stale, PRISTINE)
             self.write_inventory()
 
     def down(self) -> None:
@@ -141,17 +156,20 @@ class Lab:
         say(f"lab {self.name}: down")
 
     def restore(self, names: Sequence[str], snapshot: str = PRISTINE) -> None:
-        """Put hosts back to a snapshot, or to how they were right after `up`."""
+        """Put hosts back to a snapshot, or to how they were right after `up`.
+
+        Without names, the one that issues certificates stays: it starts with another root, of which no server knows.
+        """
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             if not running:
                 raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
             self._refuse_other_release(running)
-            hosts = self.chosen(names)
+            hosts = [host for host in self.chosen(names) if names or not host.issues_certificates]
             for host in hosts:
                 if snapshot != PRISTINE and not images.exists(self._snapshot_image(host, snapshot)):
                     raise LabError(f"{host.name}: no snapshot {snapshot}; `lab/lab snapshot {snapshot}` takes one")
-            self._each(hosts, lambda host: self._recreate(host, snapshot))
+            self._recreate_all(hosts, snapshot)
 
     def snapshot(self, name: str) -> None:
         """Keep the present state of all hosts under a name."""
@@ -216,6 +234,8 @@ class Lab:
             f"    ansible_ssh_common_args: {json.dumps(options)}",
             "    ansible_python_interpreter: /usr/bin/python3",
         ]
+        for family, address in (("ipv4", self.network.ipv4(1)), ("ipv6", self.network.ipv6(1))):
+            lines.append(f"    lab_machine_{family}: {json.dumps(address)}")
         for host in self.hosts.values():
             if not host.inventory:
                 lines.append(f"    lab_{host.name}_ipv4: {self.network.ipv4(host.number)}")
@@ -267,6 +287,20 @@ class Lab:
 
     def _snapshot_image(self, host: Host, name: str) -> str:
         return f"{self._snapshot_image_prefix}{host.name}:{name}"
+
+    def _recreate_all(self, hosts: Sequence[Host], snapshot: str) -> None:
+        """Recreate hosts side by side; first the one that issues certificates, whose root the others are given."""
+        issuing = [host for host in hosts if host.issues_certificates]
+        for host in issuing:
+            self._recreate(host, snapshot)
+            self._root.write_text(self.run(host, ["cat", ISSUED_ROOT]))
+        others = [host for host in hosts if host not in issuing]
+        self._each(others, lambda host: self._recreate(host, snapshot))
+        if issuing:
+            running = self._running()
+            for host in self.hosts.values():
+                if host.name in running and host not in hosts:
+                    machine.podman("cp", str(self._root), f"{self.container(host)}:{AUTHORITIES}/acme-root.pem")
 
     def _recreate(self, host: Host, snapshot: str = PRISTINE) -> None:
         """Make a host's container anew from its image or a snapshot, and wait until it serves."""
@@ -361,14 +395,31 @@ class Lab:
             words = self._host_key(host).with_suffix(".pub").read_text().split()[:2]
             known.append(" ".join([f"{self.network.ipv4(host.number)},{self.network.ipv6(host.number)}", *words]))
         (self.state / "known_hosts").write_text("\n".join(known) + "\n")
+        for account in self.accounts.values():
+            account.make_secrets(self.state)
+        now = self._moments()[0]
+        for host in self.hosts.values():
+            for name, described in host.certificates.items():
+                self._certificates.site(name, now, **described)
 
     def _host_key(self, host: Host) -> Path:
         return self.state / f"host_{host.name}"
 
+    @property
+    def _root(self) -> Path:
+        """The root that the lab's ACME server issues from since its last start."""
+        return self.state / "acme-root.pem"
+
     def _furnish(self, host: Host) -> None:
         installed = self._moments()[1]
-        shell = ["env", f"CONTAINER={self.container(host)}", f"INSTALLED={installed:%Y-%m-%dT%H:%M:%SZ}", "sh", "-c"]
-        machine.inside([*shell, _FURNISH, "sh", *machine.PODMAN], stdin=self._furniture(host))
+        settings = {
+            "CONTAINER": self.container(host),
+            "INSTALLED": f"{installed:%Y-%m-%dT%H:%M:%SZ}",
+            "ACCOUNTS": "".join(self.accounts[name].creation(self.state) for name in host.accounts),
+        }
+        shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-c"]
+        furnish = [*shell, _FURNISH, "sh", *machine.PODMAN]
+        machine.run(machine.enter(furnish), stdin=self._furniture(host), name=f"furnishing {host.name}")
 
     def _furniture(self, host: Host) -> bytes:
         """All files that make the image this host, as a tar stream."""
@@ -376,10 +427,9 @@ class Lab:
         now, installed = self._moments()
         born = installed.timestamp()
         with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for path, content, mode, owner in self._identity(host):
-                _add(tar, path, content, mode=mode, owner=owner, group=owner, written=born)
-            for path, content, mode in self._own_files(host):
-                _add(tar, path, content, mode=mode, written=born)
+            owners = {**_OWNERS, **{account.name: account.uid for account in self.accounts.values()}}
+            for path, content, mode, owner in (*self._identity(host), *self._trust(host), *self._own_files(host)):
+                _add(tar, path, content, mode=mode, owner=owners[owner], group=owners[owner], written=born)
             for path, target in host.links.items():
                 _add_link(tar, path, target, born)
             for log in self._logs(host):
@@ -389,8 +439,8 @@ class Lab:
                         file.path,
                         file.content,
                         mode=file.mode,
-                        owner=file.owner,
-                        group=file.group,
+                        owner=_OWNERS[file.owner],
+                        group=_OWNERS[file.group],
                         written=file.written.timestamp(),
                     )
             last_rotation = max(seeding.midnight(now, 0), installed).timestamp()
@@ -408,8 +458,8 @@ class Lab:
     def _logs(self, host: Host) -> list[dict[str, Any]]:
         return json.loads(self._filled_in(json.dumps(host.logs)))
 
-    def _identity(self, host: Host) -> Iterable[tuple[str, bytes, int, str]]:
-        """Path, content, mode and owner of what makes this server itself: names, keys, machine id."""
+    def _identity(self, host: Host) -> Iterable[File]:
+        """What makes this server itself: names, keys, machine id, accounts."""
         key = self._host_key(host)
         yield "/etc/ssh/ssh_host_ed25519_key", key.read_bytes(), 0o600, "root"
         yield "/etc/ssh/ssh_host_ed25519_key.pub", key.with_suffix(".pub").read_bytes(), 0o644, "root"
@@ -420,6 +470,19 @@ class Lab:
         yield "/etc/hostname", f"{host.name}\n".encode(), 0o644, "root"
         yield "/etc/hosts", self._hosts_file(host).encode(), 0o644, "root"
         yield "/etc/resolv.conf", b"# The lab has no name server.\n", 0o644, "root"
+        for name in host.accounts:
+            yield from self.accounts[name].files(self.state)
+
+    def _trust(self, host: Host) -> Iterable[File]:
+        """The certificates of a server's sites, and the roots by which it knows the lab's ACME server and its issue."""
+        now = self._moments()[0]
+        for name, described in host.certificates.items():
+            pair = self._certificates.site(name, now, **described)
+            yield f"/etc/ssl/certs/{name}.pem", pair.certificate.read_bytes(), 0o644, "root"
+            yield f"/etc/ssl/private/{name}.key", pair.key.read_bytes(), 0o600, "root"
+        yield f"{AUTHORITIES}/acme-ca.pem", self._certificates.authority(now).certificate.read_bytes(), 0o644, "root"
+        if not host.issues_certificates:
+            yield f"{AUTHORITIES}/acme-root.pem", self._root.read_bytes(), 0o644, "root"
 
     def _hosts_file(self, host: Host) -> str:
         lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
@@ -428,12 +491,17 @@ class Lab:
             lines += [f"{self.network.ipv4(other.number)} {names}", f"{self.network.ipv6(other.number)} {names}"]
         return "\n".join(lines) + "\n"
 
-    def _own_files(self, host: Host) -> Iterable[tuple[str, bytes, int]]:
-        """Path, content and mode of the files below lab/files/all and lab/files/<host>."""
+    def _own_files(self, host: Host) -> Iterable[File]:
+        """The files below lab/files/all and lab/files/<host>."""
         for root in (FILES / "all", FILES / host.name):
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-                yield f"/{path.relative_to(root)}", self._filled_in(path.read_text()).encode(), mode
+                yield f"/{path.relative_to(root)}", self._filled_in(path.read_text()).encode(), mode, "root"
+
+
+def _frozen(value: Any) -> Any:
+    """A value of hosts.yml, lists as tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def clean() -> None:
@@ -452,17 +520,19 @@ def clean() -> None:
 def _add(
     tar: tarfile.TarFile,
     path: str,
-    content: bytes,
+    content: bytes | None,
     *,
     mode: int = 0o644,
-    owner: str = "root",
-    group: str = "root",
+    owner: int = 0,
+    group: int = 0,
     written: float,
 ) -> None:
     entry = tarfile.TarInfo(path.lstrip("/"))
-    entry.size, entry.mode, entry.mtime = len(content), mode, int(written)
-    entry.uid, entry.gid = _OWNERS[owner], _OWNERS[group]
-    tar.addfile(entry, io.BytesIO(content))
+    entry.size, entry.mode, entry.mtime = len(content or b""), mode, int(written)
+    entry.uid, entry.gid = owner, group
+    if content is None:
+        entry.type = tarfile.DIRTYPE
+    tar.addfile(entry, io.BytesIO(content or b""))
 
 
 def _add_link(tar: tarfile.TarFile, path: str, target: str, written: float) -> None:

@@ -164,6 +164,8 @@ class Lab:
             running = self._running()
             if not running:
                 raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
+            if not self._root.exists():
+                raise LabError(f"lab {self.name} has no ACME server yet: run `lab/lab up`")
             self._refuse_other_release(running)
             hosts = [host for host in self.chosen(names) if names or not host.issues_certificates]
             for host in hosts:

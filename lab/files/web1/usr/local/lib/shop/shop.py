@@ -6,13 +6,21 @@
 from __future__ import annotations
 
 import os
+import secrets
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 REQUESTS = os.path.join(os.environ.get("STATE_DIRECTORY", "."), "requests")
+PAGE = b"""<!doctype html>
+<title>Shop</title>
+<h1>Welcome to the shop</h1>
+<form method="post" action="/login">
+<input name="name"> <input type="password" name="password"> <button>Log in</button>
+</form>
+"""
 
 
 class Shop(BaseHTTPRequestHandler):
-    """Says hello; any method, any path."""
+    """Says hello and asks who you are; any method, any path."""
 
     protocol_version = "HTTP/1.1"
 
@@ -24,14 +32,15 @@ class Shop(BaseHTTPRequestHandler):
     def _answer(self):
         with open(REQUESTS, "a", encoding="utf-8") as requests:
             requests.write(f"{self.command} {self.path}\n")
-        page = b"<!doctype html><title>Shop</title><h1>Welcome to the shop</h1>\n"
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
+        self.send_header("Content-Length", str(len(PAGE)))
+        if "basket=" not in self.headers.get("Cookie", ""):
+            self.send_header("Set-Cookie", f"basket={secrets.token_hex(8)}; Path=/; HttpOnly")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(page)
+            self.wfile.write(PAGE)
 
     def log_message(self, *_):
         """Keep visitors out of the journal: nginx writes the log."""

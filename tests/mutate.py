@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / ".collections")]
 
+from ansible_collections.privacy.hosting.plugins.module_utils._answer import checks_of
 from ansible_collections.privacy.hosting.plugins.module_utils._measures import MEASURES
 from ansible_collections.privacy.hosting.plugins.plugin_utils import _verdict
 from tests import life
@@ -44,7 +45,7 @@ class Mutant:
 
 def mutants(wanted: Sequence[str]) -> list[Mutant]:
     """A mutant for each check of each measure, or of those that are named."""
-    every = [Mutant(measure.name, check.name) for measure in MEASURES.values() for check in measure.checks]
+    every = [Mutant(measure, check.name) for measure in MEASURES for check in checks_of(measure)]
     return [one for one in every if not wanted or one.measure in wanted or str(one) in wanted]
 
 

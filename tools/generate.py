@@ -29,6 +29,7 @@ STRICTER = {
     "union": "the lists together",
     "true": "true",
     "shorter": "the shorter period",
+    "longer": "the longer period",
     "first": "the one that stands first",
     "": "neither: two promises must set the same",
 }
@@ -39,6 +40,8 @@ FORMS = {
     "bool": "true or false",
     "networks": "a list of addresses and networks",
     "date": "a date: `2026-01-31`",
+    "text": "a line of text",
+    "hosts": "a list of hosts of the inventory",
 }
 
 

@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._finding import ERROR, Finding
 from ..module_utils._measures import MEASURES
+from ..plugin_utils._sources import packed
 from ..plugin_utils._statement import Promise, Statement, StatementError, plain, statement_of_play
 from ..plugin_utils._verdict import promise_row
 
@@ -87,7 +88,7 @@ class ActionModule(ActionBase):
         asked = [(m, o) for p in promises for m, o in p.measures.items() if m not in skipped and m in MEASURES]
         questions = distinct(asked)
         try:
-            answers = self._ask(questions, statement, options, variables) if questions else []
+            answers = self._ask(questions, promises, statement, options, variables) if questions else []
         except NotAsked as error:
             answers = [[unjudged(m, error.check, str(error))] for m, _options in questions]
 
@@ -101,6 +102,7 @@ class ActionModule(ActionBase):
     def _ask(
         self,
         questions: Sequence[tuple[str, Mapping[str, Any]]],
+        promises: Sequence[Promise],
         statement: Statement,
         options: Mapping[str, Any],
         variables: dict[str, Any],
@@ -109,8 +111,9 @@ class ActionModule(ActionBase):
         arguments = {
             **options,
             "questions": [{"measure": measure, "options": dict(asked)} for measure, asked in questions],
-            "settings": self._settings({measure for measure, _asked in questions}, variables),
+            "settings": self._settings({measure for measure, _asked in questions}, promises, variables),
             "own_sites": list(statement.own_sites),
+            "sources": packed({measure for measure, _asked in questions}),
         }
         # a module's arguments would otherwise be written to the host's system log
         quiet = {**variables, "ansible_no_target_syslog": True}
@@ -132,7 +135,9 @@ class ActionModule(ActionBase):
             raise NotAsked("run", f"the audit could not be run on the host: {one_line(told)}")
         return answers
 
-    def _settings(self, measures: Iterable[str], variables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    def _settings(
+        self, measures: Iterable[str], promises: Sequence[Promise], variables: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
         """What the inventory says of the host, for options that no promise sets. Raises NotAsked."""
         settings: dict[str, dict[str, Any]] = {}
         for measure in sorted(measures):
@@ -145,6 +150,9 @@ class ActionModule(ActionBase):
                     told[option.name] = option.parse(plain(self._templar.template(variables[name])))
                 except (AnsibleError, ValueError) as error:
                     raise NotAsked("settings", f"the variable {name} cannot be used: {one_line(error)}") from None
+                if option.type == "hosts":
+                    asking = [promise for promise in promises if measure in promise.measures]
+                    told[option.name] = audited(told[option.name], asking, variables)
         return settings
 
 
@@ -167,6 +175,14 @@ def skipped_measures(variables: Mapping[str, Any]) -> dict[str, str]:
         for measure in MEASURES
         if measure in unwanted or (named and measure not in named)
     }
+
+
+def audited(named: Iterable[str], promises: Sequence[Promise], variables: Mapping[str, Any]) -> list[str]:
+    """Those of the hosts that this play holds against all of these promises too."""
+    play = set(variables.get("ansible_play_hosts_all") or ())
+    groups = variables.get("groups", {})
+    of_host = {host: [group for group, members in groups.items() if host in members] for host in named}
+    return [host for host in of_host if host in play and all(p.applies_to(host, of_host[host]) for p in promises)]
 
 
 def unjudged(measure: str, check: str, reason: str) -> dict[str, Any]:

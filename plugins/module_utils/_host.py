@@ -84,6 +84,11 @@ class Process:
     started: dt.datetime
     contained: bool
 
+    @property
+    def program(self) -> str:
+        """The path of the file that it runs, also where that was replaced meanwhile; '' where it cannot be seen."""
+        return self.exe.removesuffix(" (deleted)")
+
 
 @dataclass(frozen=True)
 class Listener:

@@ -124,6 +124,12 @@ def _date(value: object, option: Option) -> str:
         raise ValueError(f"{value!r} is no date; write it like 2026-01-31") from None
 
 
+def _text(value: object, option: Option) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{value!r} is no line of text; write it like '{option.example}'")
+    return value.strip()
+
+
 _PARSERS: Mapping[str, Callable[[object, Option], Any]] = {
     "period": _period,
     "choice": _choice,
@@ -131,9 +137,20 @@ _PARSERS: Mapping[str, Callable[[object, Option], Any]] = {
     "bool": _bool,
     "networks": _networks,
     "date": _date,
+    "text": _text,
+    "hosts": _list,
 }
 # how a type stands in an Ansible argument spec
-SPEC_TYPES = {"period": "str", "choice": "str", "list": "list", "bool": "bool", "networks": "list", "date": "str"}
+SPEC_TYPES = {
+    "period": "str",
+    "choice": "str",
+    "list": "list",
+    "bool": "bool",
+    "networks": "list",
+    "date": "str",
+    "text": "str",
+    "hosts": "list",
+}
 
 
 @dataclass(frozen=True)
@@ -143,8 +160,10 @@ class Option:
     ``judged``: findings are made for it when a promise sets it; the others only direct the judging or the role.
     ``promisable``: a promise may set it; the others are facts about a host and stand in the inventory as
     ``<measure>_<name>``.
-    ``stricter``: how two promises on one option combine for the role: 'union' (of lists), 'true', 'shorter',
+    ``stricter``: how two promises on one option combine for the role: 'union' (of lists), 'true', 'shorter', 'longer',
     'first' (the earlier choice), or '' where neither is stricter, which makes differing values an error.
+    ``type``: that of 'hosts' names hosts of the inventory that keep their part of the same promises; the audit leaves
+    out those that it does not hold against them.
     """
 
     name: str

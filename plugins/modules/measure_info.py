@@ -52,6 +52,14 @@ options:
     description: The longest that all of it may take, in seconds. What was not seen by then is an error, never a pass.
     type: float
     default: 120
+  sources:
+    description:
+      - The source files of what answers the questions, packed. The action of this name, and M(privacy.hosting.audit),
+        add them; do not set it.
+      - Ansible would analyse every file of every measure in each run. Like this a host gets those of the measures
+        that it is asked about.
+    type: str
+    required: true
 extends_documentation_fragment:
   - privacy.hosting._read_only
 attributes:
@@ -100,20 +108,17 @@ host:
     took_s: 0.41
 """
 
-import os
-import platform
-import signal
-import time
-from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+import base64
+import importlib
+import json
+import sys
+import zlib
+from importlib.machinery import ModuleSpec
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._finding import ERROR, Finding
-from ..module_utils._host import Host, Limits, Unseen
-from ..module_utils._measure import Check, Measure, Question
-from ..module_utils._measures import MEASURES
-
+PACKAGE = "privacy_hosting"  # what the sources are imported as
 SPEC = {
     "questions": {
         "type": "list",
@@ -129,113 +134,40 @@ SPEC = {
     "probe": {"type": "bool", "default": True},
     "command_seconds": {"type": "float", "default": 15.0},
     "total_seconds": {"type": "float", "default": 120.0},
+    "sources": {"type": "str", "required": True},
 }
 
 
-def unanswered(measure: str, option: str, check: str, reason: str) -> Finding:
-    """The finding for something that could not be judged."""
-    return Finding(measure, check, option, "this host", ERROR, "", "can be judged", reason, "")
+class Sources:
+    """Imports from memory: the sources of our modules by dotted name; whatever stands above one is a package."""
 
+    def __init__(self, packed: str) -> None:
+        self._texts: dict[str, str] = json.loads(zlib.decompress(base64.b64decode(packed)))
+        self._packages = {name.rpartition(".")[0] for name in self._texts} | {PACKAGE}
 
-def run_check(host: Host, check: Check, question: Question, measure: str, option: str) -> Iterator[Finding]:
-    """The findings of one check; a check that fails by itself gives one finding 'error' with the reason."""
-    begun = time.monotonic()
-    try:
-        for finding in check.run(host, question, option):
-            ended = time.monotonic()
-            yield finding.timed(ended - begun)
-            begun = ended
-    except Unseen as unseen:
-        yield unanswered(measure, option, check.name, str(unseen)).timed(time.monotonic() - begun)
-    except Exception as error:  # noqa: BLE001 - a check's own fault must not take the other rows with it
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        line = f"{os.path.basename(where.tb_frame.f_code.co_filename)}:{where.tb_lineno}" if where else "?"
-        reason = f"the check failed by itself at {line} ({type(error).__name__}); this is a fault of privacy.hosting"
-        yield unanswered(measure, option, check.name, reason).timed(time.monotonic() - begun)
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        """As an importer's; None for what is not ours."""
+        package = name in self._packages
+        if not package and name not in self._texts:
+            return None
+        return ModuleSpec(name, self, origin=f"{name.replace('.', '/')}.py", is_package=package)  # type: ignore[arg-type]
 
+    def create_module(self, _spec: ModuleSpec) -> None:
+        """As a loader's; the usual kind of module serves."""
 
-def pose(measure: Measure, options: Mapping[str, Any], params: Mapping[str, Any]) -> Question:
-    """The question that a promise's options make. Raises ValueError for a value that an option does not take."""
-    asked = {name: measure.option(name).parse(value) for name, value in options.items()}
-    told = params["settings"].get(measure.name, {})
-    settings = {option.name: option.default for option in measure.options}
-    settings.update({name: measure.option(name).parse(value) for name, value in told.items()})
-    settings.update(asked)
-    return Question(asked, settings, tuple(params["own_sites"]), params["probe"])
-
-
-def answer(host: Host, asked: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Finding]:
-    """The findings for one question. Every judged option that is asked has one at least."""
-    name = asked["measure"]
-    if name not in MEASURES:
-        yield unanswered(name, "", "measure", f"no measure is called {name}; those known are {', '.join(MEASURES)}")
-        return
-    measure = MEASURES[name]
-    if os.geteuid() != 0:
-        reason = "the audit runs without root rights; set ansible_become: true or log in as root"
-        yield unanswered(name, "", "rights", reason)
-        return
-    try:
-        question = pose(measure, asked["options"], params)
-    except (KeyError, ValueError) as error:
-        yield unanswered(name, "", "options", f"an option cannot be understood: {error}")
-        return
-    for option in (option.name for option in measure.options if option.judged and option.name in question.asked):
-        found = 0
-        for check in measure.checks:
-            if option in check.options:
-                for finding in run_check(host, check, question, name, option):
-                    found += 1
-                    yield finding
-        if not found:
-            yield unanswered(name, option, "checks", "no check answered for this option")
-
-
-def os_name(host: Host) -> str:
-    """The operating system's name and release, as it calls itself."""
-    try:
-        lines = host.read("/etc/os-release").splitlines()
-    except Unseen:
-        return "unknown"
-    named = [line.partition("=")[2].strip('"') for line in lines if line.startswith("PRETTY_NAME=")]
-    return named[0] if named else "unknown"
-
-
-def stop_at(seconds: float) -> None:
-    """Raise Unseen in whatever runs when the seconds are over, as the last bound of all."""
-
-    def out_of_time(_signal: int, _frame: object) -> NoReturn:
-        raise Unseen(f"the audit's limit of {seconds:.0f} s was reached")
-
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-
-
-def whole_answer(host: Host, asked: Mapping[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All findings for one question as plain types; the last bound of time may strike at any line."""
-    try:
-        return [finding.as_dict() for finding in answer(host, asked, params)]
-    except Unseen as unseen:
-        return [unanswered(asked["measure"], "", "limit", str(unseen)).as_dict()]
+    def exec_module(self, module: Any) -> None:
+        """As a loader's."""
+        spec = module.__spec__
+        code = compile(self._texts.get(spec.name, ""), spec.origin, "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - this is what importing a source means
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    params = module.params
-    begun = time.monotonic()
-    host = Host(Limits(command_s=params["command_seconds"], total_s=params["total_seconds"]))
-    stop_at(params["total_seconds"] + 5)
-    answers = [whole_answer(host, asked, params) for asked in params["questions"]]
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    about = {
-        "os": os_name(host),
-        "python": platform.python_version(),
-        "root": os.geteuid() == 0,
-        "took_s": round(time.monotonic() - begun, 3),
-    }
-    module.exit_json(changed=False, answers=answers, host=about)
+    # taken out, so that the result does not bring it back
+    sys.meta_path.append(Sources(module.params.pop("sources")))
+    answers = importlib.import_module(f"{PACKAGE}._answer").answers
+    module.exit_json(changed=False, **answers(module.params))
 
 
 if __name__ == "__main__":

@@ -326,14 +326,15 @@ def _union(option: Option, values: Sequence[Any]) -> Any:
     return option.parse(list(dict.fromkeys(item for value in values for item in value)))
 
 
-def _shorter(option: Option, values: Sequence[Any]) -> Any:
-    return min(values, key=lambda value: Period.parse(value).max_days)
+def _days(value: object) -> int:
+    return Period.parse(value).max_days
 
 
 _STRICTEST: Mapping[str, Callable[[Option, Sequence[Any]], Any]] = {
     "union": _union,
     "true": lambda option, values: any(values),
-    "shorter": _shorter,
+    "shorter": lambda option, values: min(values, key=_days),
+    "longer": lambda option, values: max(values, key=_days),
     "first": lambda option, values: min(values, key=option.choices.index),
     "": lambda option, values: values[0],
 }

@@ -30,7 +30,10 @@ MEASURE, PROMISE = "login_notice", "logins-told"
 LISTS = {"plugins/module_utils/_measures/__init__.py", "playbooks/harden.yml"}
 GENERATED = {"docs/options.md"}
 UNIT_TESTS = f"tests/unit/test_{MEASURE}.py"
-ON_SERVERS = f"plugins/module_utils/_measures/{MEASURE}.py plugins/module_utils/_services/sshd.py"
+ON_SERVERS = " ".join(
+    f"plugins/module_utils/{name}.py"
+    for name in (f"_measures/{MEASURE}", f"_checks/{MEASURE}", "_services/login_banner")
+)
 
 
 def git(tree: Path, *words: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.privacy.hosting.plugins.module_utils._answer import checks_of
 from ansible_collections.privacy.hosting.plugins.module_utils._measures import MEASURES
 from tests.lab import register
 
@@ -40,7 +41,9 @@ def cases(root: Path, kind: str, measure: str) -> list[dict[str, Any]]:
 def missing(root: Path, measure: str) -> Iterator[str]:
     """What a measure lacks in a tree, in words."""
     role = f"roles/{measure}"
-    for name in (f"{role}/tasks/main.yml", f"{role}/README.md", f"plugins/module_utils/_measures/{measure}.py"):
+    ours = "plugins/module_utils"
+    table, checks = f"{ours}/_measures/{measure}.py", f"{ours}/_checks/{measure}.py"
+    for name in (f"{role}/tasks/main.yml", f"{role}/README.md", table, checks):
         if not (root / name).is_file():
             yield f"there is no {name}"
     if not list((root / "tests/unit").glob(f"test_{measure}*.py")):
@@ -65,10 +68,15 @@ def test_the_two_lists_are_equal():
     assert sorted(imported()) == sorted(hardened()) == sorted(MEASURES)
 
 
-def test_no_role_and_no_file_of_checks_stands_outside_of_them():
+def test_no_role_no_table_and_no_file_of_checks_stands_outside_of_them():
     roles = {path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml")}
-    files = {path.stem for path in ROOT.glob("plugins/module_utils/_measures/[a-z]*.py")}
-    assert roles == files == set(MEASURES)
+    tables, checks = (
+        {path.stem for path in ROOT.glob(f"plugins/module_utils/{package}/[a-z]*.py")}
+        for package in ("_measures", "_checks")
+    )
+    assert roles == tables == set(MEASURES)
+    # a measure with many checks may have more files of them
+    assert {name for name in checks if not name.startswith(tuple(f"{measure}_" for measure in MEASURES))} == roles
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -92,6 +100,7 @@ def test_it_lacks_no_piece(measure):
         "roles/some/tasks/main.yml",
         "roles/some/README.md",
         "plugins/module_utils/_measures/some.py",
+        "plugins/module_utils/_checks/some.py",
         "tests/unit/test_some.py",
         "tests/sabotage/some.yml",
         "tests/honest/some.yml",
@@ -102,6 +111,7 @@ def test_each_piece_is_missed(piece, tmp_path):
         "roles/some/tasks/main.yml": "",
         "roles/some/README.md": "",
         "plugins/module_utils/_measures/some.py": "",
+        "plugins/module_utils/_checks/some.py": "",
         "tests/unit/test_some_more.py": "",
         "tests/unit/test_some.py": "",
         "tests/sabotage/some.yml": "- {}\n" * 10,
@@ -126,8 +136,9 @@ def test_its_role_checks_its_options_first(measure):
 def test_its_declaration_is_whole(measure):
     assert set(measure.title) == set(measure.why) == LANGUAGES
     judged = {option.name for option in measure.options if option.judged}
-    assert {name for check in measure.checks for name in check.options} == judged
-    assert len({check.name for check in measure.checks}) == len(measure.checks)
+    checks = checks_of(measure.name)
+    assert {name for check in checks for name in check.options} == judged
+    assert len({check.name for check in checks}) == len(checks)
     assert all(option.promisable for option in measure.options if option.judged)
 
 

@@ -30,7 +30,10 @@ LAYERS = [
     "module_utils._changes",
     "module_utils._measure",
     "module_utils._measures",
+    "module_utils._checks",
+    "module_utils._answer",
     "modules",
+    "plugin_utils._sources",
     "plugin_utils._register",
     "plugin_utils._statement",
     "plugin_utils._verdict",
@@ -45,7 +48,10 @@ def tracked() -> list[Path]:
     """The files of the project: what git knows, or would know."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     return sorted({ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()})
 

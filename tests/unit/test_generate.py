@@ -24,7 +24,6 @@ TINY = {
             Option("places", "networks", "Where.", default=[], promisable=False, judged=False),
             Option("since", "date", "Since when.", promisable=False, judged=False),
         ),
-        checks=(),
     )
 }
 

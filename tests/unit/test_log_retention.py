@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils._checks.log_retention import CHECKS
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import RUNNING, Finding, Layer
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Limits, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
@@ -122,7 +123,7 @@ class World:
         seen = host or Host(now=NOW)
         return [
             finding
-            for check in MEASURE.checks
+            for check in CHECKS
             if option in check.options and (not checks or check.name in checks)
             for finding in check.run(seen, question, option)
         ]

@@ -4,19 +4,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils import _answer
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Check, Measure, Question
+from ansible_collections.privacy.hosting.plugins.module_utils._measures import MEASURES
 from ansible_collections.privacy.hosting.plugins.module_utils._option import Option
-from ansible_collections.privacy.hosting.plugins.modules import measure_info
+from ansible_collections.privacy.hosting.plugins.plugin_utils import _sources
 
 OPTIONS = (
     Option("colour", "choice", "", default="red", choices=("red", "blue")),
@@ -53,14 +59,14 @@ def slow(host: Host, question: Question, option: str) -> Iterable[Finding]:
 
 
 def paint(monkeypatch: pytest.MonkeyPatch, *checks: Check) -> None:
-    measure = Measure("paint", {}, {}, OPTIONS, checks)
-    monkeypatch.setattr(measure_info, "MEASURES", {"paint": measure})
+    monkeypatch.setattr(_answer, "measure_named", lambda _name: Measure("paint", {}, {}, OPTIONS))
+    monkeypatch.setattr(_answer, "checks_of", lambda _name: checks)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
 
 def ask(options: dict[str, Any], **params: Any) -> list[dict[str, Any]]:
     asked = {"measure": "paint", "options": options}
-    return measure_info.whole_answer(Host(), asked, {"settings": {}, "own_sites": [], "probe": True, **params})
+    return _answer.whole_answer(Host(), asked, {"settings": {}, "own_sites": [], "probe": True, **params})
 
 
 def test_only_options_that_the_promise_sets_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,15 +120,16 @@ def test_an_option_that_cannot_be_understood_is_an_error(
     assert [(x["check"], x["status"]) for x in ask(options)] == [("options", "error")]
 
 
-def test_an_unknown_measure_is_an_error() -> None:
-    found = measure_info.whole_answer(Host(), {"measure": "nothing", "options": {}}, {})
+def test_an_unknown_measure_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found = _answer.whole_answer(Host(), {"measure": "nothing", "options": {}}, {})
     assert [(x["check"], x["status"]) for x in found] == [("measure", "error")]
 
 
 def test_the_last_bound_ends_a_check_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     paint(monkeypatch, Check("slow", ("colour",), slow))
     begun = time.monotonic()
-    measure_info.stop_at(0.3)
+    _answer.stop_at(0.3)
     try:
         found = ask({"colour": "red"})
     finally:
@@ -130,3 +137,65 @@ def test_the_last_bound_ends_a_check_that_does_not_end(monkeypatch: pytest.Monke
     assert time.monotonic() - begun < 3
     assert [x["status"] for x in found] == ["error"]
     assert "limit" in found[0]["observed"]
+
+
+def test_checks_that_cannot_be_imported_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_name: str) -> None:
+        raise ModuleNotFoundError("No module named 'canary'", name="canary")
+
+    paint(monkeypatch)
+    monkeypatch.setattr(_answer, "checks_of", absent)
+    (found,) = ask({"colour": "red"})
+    assert (found["check"], found["status"]) == ("measure", "error")
+    assert "ModuleNotFoundError" in found["observed"]
+    assert "canary" not in found["observed"]
+
+
+# -- what is sent to the host ---------------------------------------------------------------------------------------
+
+ASKED = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+from measure_info import Sources
+sys.meta_path.append(Sources(sys.stdin.read()))
+answer = importlib.import_module("privacy_hosting._answer")
+print(json.dumps([[check.name for check in answer.checks_of(measure)] for measure in sys.argv[2:]]))
+"""
+
+
+def imported(tmp_path: Path, *measures: str) -> Any:
+    """The names of the checks that an interpreter finds in what is sent for some measures, with no file of ours."""
+    module = (_sources.MODULE_UTILS.parent / "modules" / "measure_info.py").read_text()
+    (tmp_path / "measure_info.py").write_text(module.replace("from ansible.module_utils.basic import", "#"))
+    command = [sys.executable, "-I", "-c", ASKED, str(tmp_path), *measures]
+    done = subprocess.run(
+        command, input=_sources.packed(measures), capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_what_is_sent_for_a_measure_suffices_for_its_checks(measure: str, tmp_path: Path) -> None:
+    (names,) = imported(tmp_path, measure)
+    assert names == [check.name for check in _answer.checks_of(measure)]
+
+
+def test_a_host_is_not_sent_what_it_is_not_asked() -> None:
+    one, both = _sources.sources(["web_log"]), _sources.sources(["web_log", "log_retention"])
+    assert set(one) < set(both)
+    assert "_checks.log_retention" not in one
+    assert set(_sources.sources(["nothing"])) == set(_sources.sources([]))
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("from ._host import Host", {"_host", "_host.Host"}),
+        ("from .._a import (\n    b,\n    c as d,  # why\n)", {"up._a", "up._a.b", "up._a.c"}),
+        ("    from . import late, later", {"", "late", "later"}),
+        ("import json\nfrom typing import Any", set()),
+    ],
+)
+def test_imports_are_followed_wherever_they_stand(line: str, names: set[str]) -> None:
+    name = "up.two.three" if ".._" in line else "one"
+    assert set(_sources.imported(name, f"{line}\n")) == names

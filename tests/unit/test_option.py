@@ -70,6 +70,8 @@ FIELDS = Option("fields", "list", "", choices=("domain", "path", "time"))
         (Option("on", "bool", ""), False, False),
         (Option("proxies", "networks", ""), ["192.0.2.7", "2001:db8::1/32"], ["192.0.2.7/32", "2001:db8::/32"]),
         (Option("since", "date", ""), dt.date(2026, 1, 5), "2026-01-05"),
+        (Option("email", "text", ""), " noc@example.nl ", "noc@example.nl"),
+        (Option("others", "hosts", ""), ["front1"], ["front1"]),
     ],
 )
 def test_values_have_one_normal_form(option: Option, value: object, normal: object) -> None:
@@ -84,6 +86,11 @@ def test_values_have_one_normal_form(option: Option, value: object, normal: obje
         (FIELDS, "domain", "'domain' is not a list of names; write it like [domain, path, time]"),
         (Option("on", "bool", ""), "yes", "'yes' is neither true nor false"),
         (Option("since", "date", ""), "5 January", "'5 January' is no date; write it like 2026-01-31"),
+        (
+            Option("email", "text", "", example="noc@example.nl"),
+            "a\nb",
+            "'a\\nb' is no line of text; write it like 'noc@example.nl'",
+        ),
         (Option("scope", "choice", "", choices=("all", "own")), "mine", "'mine' is not one of all, own"),
     ],
 )

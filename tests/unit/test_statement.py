@@ -26,7 +26,6 @@ KNOWN = {
             Option("scope", "choice", "scope", choices=("all", "own"), judged=False, stricter="first"),
             Option("trusted_proxies", "networks", "proxies", promisable=False, judged=False),
         ),
-        checks=(),
     ),
     "log_retention": Measure(
         "log_retention",
@@ -36,8 +35,8 @@ KNOWN = {
             Option("web", "period", "web"),
             Option("late", "period", "late", default="3 days", judged=False, stricter="shorter"),
             Option("automatic", "bool", "automatic", stricter="true"),
+            Option("least", "period", "least", stricter="longer"),
         ),
-        checks=(),
     ),
 }
 REGISTER: dict[str, Any] = {
@@ -485,6 +484,7 @@ def test_a_promise_that_leaves_out_what_directs_its_judging_means_the_default() 
         ("web_log", "query_string", ["logged", "dropped"], "dropped"),
         ("web_log", "scope", ["own", "all"], "all"),
         ("log_retention", "late", ["2 months", "3 days", "1 week"], "3 days"),
+        ("log_retention", "least", ["2 months", "1 year", "1 week"], "1 year"),
         ("log_retention", "automatic", [False, True], True),
         ("log_retention", "automatic", [False, False], False),
         ("log_retention", "web", ["2 years", "2 years"], "2 years"),

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils._checks.web_log import CHECKS
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Listener
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
-from ansible_collections.privacy.hosting.plugins.module_utils._measures import MEASURES
+from ansible_collections.privacy.hosting.plugins.module_utils._measures.web_log import MEASURE
 from tests.unit import web_host
 
 ALL = ["domain", "path", "user_agent", "client_ip", "time", "method", "status"]
@@ -32,10 +33,9 @@ def asked(
     host: Host, check: str, option: str = "fields", own_sites: Any = (), probe: bool = False, **settings: Any
 ) -> list[Finding]:
     """What one check finds."""
-    measure = MEASURES["web_log"]
-    table = {one.name: one.default for one in measure.options}
+    table = {one.name: one.default for one in MEASURE.options}
     question = Question(settings, {**table, **settings}, own_sites, probe)
-    (run,) = [one.run for one in measure.checks if one.name == check]
+    (run,) = [one.run for one in CHECKS if one.name == check]
     return list(run(host, question, option))
 
 

@@ -300,7 +300,7 @@ def _all(directives: Iterable[Directive]) -> Iterator[Directive]:
 
 def servers(host: Host) -> Iterator[WebServer]:
     """Every Apache that runs, or would be started at boot."""
-    ours = [process for process in host.processes() if os.path.basename(_program(process)) in _PROGRAMS]
+    ours = [process for process in host.processes() if os.path.basename(process.program) in _PROGRAMS]
     pids = {process.pid for process in ours}
     masters = [process for process in ours if process.parent not in pids]
     for master in masters:
@@ -309,17 +309,13 @@ def servers(host: Host) -> Iterator[WebServer]:
         yield _stopped(host)
 
 
-def _program(process: Process) -> str:
-    return process.exe.removesuffix(" (deleted)")
-
-
 def _running(host: Host, master: Process, children: Sequence[Process]) -> WebServer:
     if master.contained or host.real(f"/proc/{master.pid}/root") != "/":
         why = f"Apache (process {master.pid}) runs in a container or another root directory: its files cannot be read"
         return WebServer(NAME, master.pid, Layer(RUNNING, None, why), (why,), ())
     try:
         environment = _environment(host.read(f"/proc/{master.pid}/environ").split("\0"))
-        reader, config = _read(host, _program(master), master.argv, environment)
+        reader, config = _read(host, master.program, master.argv, environment)
     except Unseen as unseen:
         return WebServer(NAME, master.pid, Layer(RUNNING, None, str(unseen)), (str(unseen),), ())
     effect = _Effect(reader, config)

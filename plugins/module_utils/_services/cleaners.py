@@ -389,8 +389,13 @@ def _commands(text: str) -> Iterator[list[str]]:
         yield command
 
 
-def _pipelines(text: str) -> Iterator[tuple[list[str], list[str]]]:
+@functools.cache
+def _pipelines(text: str) -> list[tuple[list[str], list[str]]]:
     """Each simple command of shell text, with the words of what it is piped into."""
+    return list(_read_pipelines(text))
+
+
+def _read_pipelines(text: str) -> Iterator[tuple[list[str], list[str]]]:
     text = _without_variables(text.replace("\\\n", " "))
     text = re.sub(r"&>", ">", re.sub(r"\d?>&\s*[\d-]", " ", text))  # the shell's own signs for streams
     for written, mark in _QUOTED_SIGNS:

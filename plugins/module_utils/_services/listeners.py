@@ -94,4 +94,4 @@ def _strangers(listener: Listener, holders: Iterable[Process]) -> Iterator[str]:
 
 def _program(process: Process) -> str:
     """The name of the file that a process runs; scripts are their interpreter's."""
-    return os.path.basename(process.exe.removesuffix(" (deleted)")) or process.name
+    return os.path.basename(process.program) or process.name

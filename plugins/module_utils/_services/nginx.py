@@ -245,7 +245,7 @@ def _options(argv: Sequence[str]) -> dict[str, str]:
 
 def servers(host: Host) -> Iterator[WebServer]:
     """Every nginx that runs, or would be started at boot."""
-    ours = [process for process in host.processes() if os.path.basename(_program(process)) == NAME]
+    ours = [process for process in host.processes() if os.path.basename(process.program) == NAME]
     pids = {process.pid for process in ours}
     masters = [
         process
@@ -258,17 +258,13 @@ def servers(host: Host) -> Iterator[WebServer]:
         yield _stopped(host)
 
 
-def _program(process: Process) -> str:
-    return process.exe.removesuffix(" (deleted)")
-
-
 def _running(host: Host, master: Process, children: Sequence[Process]) -> WebServer:
     elsewhere = master.contained or host.real(f"/proc/{master.pid}/root") != "/"
     if elsewhere:
         why = f"nginx (process {master.pid}) runs in a container or another root directory: its files cannot be read"
         return WebServer(NAME, master.pid, Layer(RUNNING, None, why), (why,), ())
     try:
-        build = _build(host, _program(master), master.argv)
+        build = _build(host, master.program, master.argv)
     except Unseen as unseen:
         return WebServer(NAME, master.pid, Layer(RUNNING, None, str(unseen)), (str(unseen),), ())
     reader, config = _read(host, build)

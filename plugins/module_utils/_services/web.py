@@ -9,10 +9,11 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 
 from .._host import Host
-from . import apache, nginx
+from .units import starts_at_boot
 from .virtualhost import ACCESS, ERROR_LOG, FILE, PIPE, LogFile, VirtualHost, WebServer
 from .visitor_statistics import statistics_files
 
@@ -23,8 +24,21 @@ def web_servers(host: Host) -> list[WebServer]:
 
 
 def _web_servers(host: Host) -> Iterator[WebServer]:
-    yield from nginx.servers(host)
-    yield from apache.servers(host)
+    # a reader is imported where its server may be: most hosts have one of them
+    if _may_be(host, "nginx.service", "nginx"):
+        from . import nginx
+
+        yield from nginx.servers(host)
+    if _may_be(host, "apache2.service", "apache2", "httpd"):
+        from . import apache
+
+        yield from apache.servers(host)
+
+
+def _may_be(host: Host, unit: str, *programs: str) -> bool:
+    """Whether a server runs, or may start at boot."""
+    running = any(os.path.basename(process.program) in programs for process in host.processes())
+    return running or starts_at_boot(host, unit) is not False
 
 
 def log_files(host: Host) -> list[LogFile]:

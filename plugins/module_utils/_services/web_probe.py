@@ -16,16 +16,17 @@ import fnmatch
 import ipaddress
 import os
 import re
-import secrets
 import socket
-import ssl
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .._host import Host, Unseen
 from .virtualhost import FILE, PIPE, QUERY, AccessLog, Listen, VirtualHost, WebServer
+
+if TYPE_CHECKING:
+    import ssl
 
 ANSWER_S = 2.0  # for one answer
 LINE_S = 2.0  # for a line that is not held back
@@ -179,7 +180,7 @@ def _askable(
             continue
         if owners.get((vhost.server, listen.address, listen.port, name.lower())) is vhost:
             return plain
-    return f"privacy-hosting-{secrets.token_hex(4)}.invalid" if listen.default else ""
+    return f"privacy-hosting-{os.urandom(4).hex()}.invalid" if listen.default else ""
 
 
 def _own_addresses() -> dict[int, str]:
@@ -202,7 +203,7 @@ def _ways(listen: Listen, own: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     except ValueError:
         return  # a unix socket, or a name
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    local = f"127.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}"
+    local = ".".join(["127", *(str(2 + byte % 250) for byte in os.urandom(3))])
     if not address.is_unspecified:
         yield listen.address, local if address.version == 4 else listen.address
         return
@@ -212,7 +213,7 @@ def _ways(listen: Listen, own: Mapping[int, str]) -> Iterator[tuple[str, str]]:
 
 
 def _sent(vhost: VirtualHost, listen: Listen, name: str, address: str, source: str, late: bool) -> Request:
-    mark = secrets.token_hex(8)
+    mark = os.urandom(8).hex()
     if late:
         return Request(name, mark, source, source, listen, f"the limit of {TOTAL_S:.0f} s was reached")
     # nginx answers TRACE before it asks for whom a proxy speaks
@@ -265,8 +266,10 @@ def _status(sock: socket.socket, text: str) -> int:
     while len(answer) < 1 << 16:
         try:
             chunk = sock.recv(1 << 14)
-        except ssl.SSLError:
-            break  # closed without a word
+        except OSError:
+            if not answer:
+                raise
+            break
         if not chunk:
             break
         answer += chunk
@@ -278,6 +281,9 @@ def _status(sock: socket.socket, text: str) -> int:
 
 def _tls() -> ssl.SSLContext:
     """Whatever the server speaks: who it is does not matter here, only what it writes down."""
+    import ssl  # most hosts never get here
+    import warnings
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils._checks.login_notice import CHECKS
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Process, Result, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
-from ansible_collections.privacy.hosting.plugins.module_utils._measures.login_notice import MEASURE
 
 NOTICE = "/etc/ssh/notice"
 TITLE = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
@@ -60,7 +60,7 @@ class Made(Host):
 
 def ask(host, check, probe=True):
     """The findings of one check, as (status, proof, observed, source)."""
-    run = next(one.run for one in MEASURE.checks if one.name == check)
+    run = next(one.run for one in CHECKS if one.name == check)
     question = Question({"words": ["recorded"]}, {"words": ["recorded"], "lines": []}, probe=probe)
     return [(found.status, found.proof, found.observed, found.source) for found in run(host, question, "words")]
 

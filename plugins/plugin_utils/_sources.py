@@ -1,0 +1,55 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The source files that a host needs to answer for some measures, packed for the module measure_info.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+PACKAGE = "privacy_hosting"  # as in the module
+MODULE_UTILS = Path(__file__).resolve().parent.parent / "module_utils"
+
+# 'from ..a.b import (c, d)' at the beginning of a line: the only way in which our files import each other
+_IMPORT = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|[^\n#]*)", re.MULTILINE)
+_ALIAS = re.compile(r"\bas\s+\w+|[()]|#[^\n]*")
+
+
+def packed(measures: Iterable[str]) -> str:
+    """The sources for some measures, as base64 of a compressed JSON object of texts by dotted name."""
+    texts = {f"{PACKAGE}.{name}": text for name, text in sources(measures).items()}
+    return base64.b64encode(zlib.compress(json.dumps(texts).encode())).decode()
+
+
+def sources(measures: Iterable[str]) -> dict[str, str]:
+    """What answers for some measures and all that it imports: texts by dotted name below module_utils.
+
+    A measure that does not exist has no files; the host then says so.
+    """
+    found: dict[str, str] = {}
+    wanted = ["_answer", *(f"{package}.{name}" for name in measures for package in ("_measures", "_checks"))]
+    while wanted:
+        name = wanted.pop()
+        path = MODULE_UTILS / f"{name.replace('.', '/')}.py"
+        if name not in found and path.is_file():
+            found[name] = path.read_text(encoding="utf-8")
+            wanted += imported(name, found[name])
+    return found
+
+
+def imported(name: str, text: str) -> Iterator[str]:
+    """The dotted names that a module's relative imports may mean: modules, or things in modules."""
+    for dots, module, names in _IMPORT.findall(text):
+        base = name.split(".")[: -len(dots)] + [part for part in module.split(".") if part]
+        yield ".".join(base)
+        named = (one.strip() for one in _ALIAS.sub("", names).split(","))
+        yield from (".".join([*base, one]) for one in named if one)

@@ -275,6 +275,8 @@ class Transaction:
     run: groups the transactions that undo puts back together, a time like 2026-01-31T12:00:00Z.
     Make it before reading what is to be changed: it first puts back what was cut off (``recovered`` names it).
     In check mode nothing is touched; ``changed`` and ``diff`` tell what would be done.
+    validations: commands that judge what was written; reloads: units to reload then; proofs: called when they are
+    reloaded, each says what is wrong now, '' if nothing is.
     undoes: it puts its run back; units then change before the files that they need go.
     """
 
@@ -290,6 +292,7 @@ class Transaction:
         self.run, self.name, self.check, self.root = run, name, check, root
         self.validations: list[Validation] = []
         self.reloads: list[str] = []
+        self.proofs: list[Callable[[], str]] = []
         self.call, self._undoes = caller, undoes
         self._paths: dict[str, PathChange] = {}
         self._units: dict[str, UnitChange] = {}
@@ -473,6 +476,10 @@ class Transaction:
         self._tidy()
         self._reloading = True
         _reload(self.reloads, self.call)
+        for proof in self.proofs:
+            told = proof()
+            if told:
+                raise ChangeError(told)
 
     def _place_files(self) -> None:
         """Write all beside their targets first, so that a full disk shows before anything has changed."""

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from .._change import Transaction, Validation
 from .._host import Host
 from .._services.virtualhost import OFF, Directive, WebServer
-from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, unit, words
+from .edits import Edits, unit, words
+from .log_edits import FORMAT, HEADER, Fault, Wanted, faults, left_alone
 
 ROOT = "/etc/apache2"
 OWN = f"{ROOT}/conf-available/privacy-hosting-log.conf"

@@ -2,28 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which of a web server's logs must change for what was promised, and edits of its files in place.
+"""Which of a web server's logs must change for what was promised.
 
 PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .._change import ChangeError, Transaction
-from .._host import Host
-from .._services.virtualhost import FILE, OFF, QUERY, AccessLog, Directive, Place, VirtualHost, WebServer
+from .._services.virtualhost import FILE, OFF, QUERY, AccessLog, Place, VirtualHost, WebServer
+from .edits import is_named
 
 FORMAT = "privacy_hosting"
 HEADER = "# Made by privacy.hosting, role web_log; ansible-playbook privacy.hosting.undo removes it.\n"
-
-_QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
-_WORD = re.compile(_QUOTED + r"""|(?:\\.|\$\{|[^\s;{\\"'])(?:\\.|\$\{|[^\s;{\\])*""", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -42,11 +35,11 @@ class Wanted:
 
     def means(self, vhost: VirtualHost) -> bool:
         """Whether a virtual host is in scope."""
-        return self.only is None or _named(vhost, self.only)
+        return self.only is None or is_named(vhost, self.only)
 
     def may_edit(self, vhost: VirtualHost) -> bool:
         """Whether a virtual host's own files may be edited."""
-        return "all" in self.sites or _named(vhost, self.sites)
+        return "all" in self.sites or is_named(vhost, self.sites)
 
     def lacks(self, log: AccessLog, alone: bool) -> str:
         """What is wrong with a log, '' if nothing. alone: only one virtual host with one name writes to it."""
@@ -62,11 +55,6 @@ class Wanted:
     def has_too_much(self, log: AccessLog) -> str:
         """Whether a log holds what it may not, '' if it does not."""
         return "holds query strings" if not self.query and QUERY in log.fields | log.unclear else ""
-
-
-def _named(vhost: VirtualHost, names: Iterable[str]) -> bool:
-    own = [name.lower() for name in vhost.names] or [vhost.label]
-    return any(fnmatch.fnmatchcase(mine, name.lower()) for name in names for mine in own)
 
 
 @dataclass
@@ -107,61 +95,6 @@ def _wrong(place: Place, wanted: Wanted, users: dict[str, set[str]]) -> Iterator
         too_much = log.kind != OFF and wanted.has_too_much(log)
         if too_much:
             yield log, too_much
-
-
-class Edits:
-    """Edits of files, by offsets; made in one go."""
-
-    def __init__(self, host: Host, transaction: Transaction) -> None:
-        self._host, self._transaction = host, transaction
-        self._edits: dict[str, dict[tuple[int, int], str]] = {}
-
-    def text_of(self, directive: Directive) -> str:
-        """A directive as it stands in its file; '' where it is not to be edited.
-
-        Its offsets do not lead to it (made by a macro, not UTF-8), or the file or its directory is a customer's.
-        """
-        path = self._host.real(directive.file)
-        owners = {status.st_uid for status in map(self._host.stat, (path, os.path.dirname(path))) if status}
-        if owners - {0, os.geteuid()}:
-            return ""
-        text = self._host.read(directive.file)
-        raw = text[directive.start : directive.end]
-        return raw if "\ufffd" not in text and raw.startswith(directive.name) else ""
-
-    def replace(self, path: str, start: int, end: int, text: str) -> None:
-        """Put a text in the place of what stands between two offsets."""
-        self._edits.setdefault(self._host.real(path), {})[start, end] = text
-
-    def make(self) -> None:
-        """Plan the changed files, the ones that others depend on first: in the order in which they were named.
-
-        Raises ChangeError for a file that is not UTF-8: offsets do not lead to its directives.
-        """
-        for path, edits in self._edits.items():
-            try:
-                text = self._transaction.look(path).data.decode()
-            except UnicodeDecodeError as error:
-                line = error.object.count(b"\n", 0, error.start) + 1
-                raise ChangeError(
-                    f"{path}:{line}: a character is not UTF-8, so the file cannot be edited and nothing was changed; "
-                    "write it in UTF-8"
-                ) from None
-            for (start, end), new in sorted(edits.items(), reverse=True):
-                text = text[:start] + new + text[end:]
-            self._transaction.write(path, text)
-
-
-def words(text: str) -> list[str]:
-    """The words of a directive as they stand, quotes included."""
-    return _WORD.findall(text)
-
-
-def unit(host: Host, server: WebServer, usual: str) -> str:
-    """The systemd unit that a server runs in; the usual one if it is stopped, '' if it runs in none."""
-    groups = [process.cgroup for process in host.processes() if server.pid and process.pid == server.pid]
-    names = [name for group in groups for name in group.split("/") if name.endswith(".service")]
-    return (names[-1:] or [""])[0].removesuffix(".service") if groups else usual
 
 
 def left_alone(fault: Fault, wanted: Wanted) -> str:

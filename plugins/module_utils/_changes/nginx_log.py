@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from .._change import Transaction, Validation
 from .._host import Host
 from .._services.virtualhost import FILE, OFF, Directive, WebServer
-from .log_edits import FORMAT, HEADER, Edits, Fault, Wanted, faults, left_alone, unit, words
+from .edits import Edits, unit, words
+from .log_edits import FORMAT, HEADER, Fault, Wanted, faults, left_alone
 
 _DEFAULT_LOG = "/var/log/nginx/access.log"
 _WITHOUT_QUERY = """# What a visitor asked for, and where they came from, without what follows a question mark.

@@ -1,0 +1,479 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Apache: TLS, redirects to https, headers and cookies of one virtual host, with what it has from the main server.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from .._host import Host, Unseen
+from .apache import Malformed, named, parse
+from .virtualhost import Directive, VirtualHost, WebServer
+from .web_security import (
+    ACME_PATH,
+    ANSWERS,
+    HSTS,
+    REDIRECTS,
+    REFUSES,
+    UNCLEAR,
+    CookieSet,
+    HeaderPlace,
+    PlainAnswer,
+    Socket,
+    TlsSettings,
+    same_name,
+)
+
+_TRIALS = ("/", "/index.html", "/a/b.php", "/PaTh/MaRk-1", "/blog/2026/")
+_MARK = "asked.invalid"  # stands for the name that was asked for
+_STATUS = {"permanent": 301, "temp": 302, "seeother": 303, "gone": 410}
+_MOVED = (301, 302, 303, 307, 308)
+_SECTIONS = ("directory", "directorymatch", "location", "locationmatch", "files", "filesmatch", "if", "elseif", "else")
+_VARIABLE = re.compile(r"%\{([\w:-]+)\}")
+# conditions of an <If> that hold for every request over plain http
+_PLAIN = re.compile(
+    r"%\{https\}\s*(?:(==|-eq)\s*'off'|(!=|-ne)\s*'on')\s*|%\{request_scheme\}\s*(==\s*'http'|!=\s*'https')\s*"
+)
+_ASKS = ("rewritecond", "setenvif", "setenvifnocase", "setenvifexpr", "if")
+_FORWARDED = re.compile(r"(?i)x-forwarded-(proto|ssl|scheme)|front-end-https")
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A request over plain http. name: asked for; port: of the socket; relative: paths lack their first slash."""
+
+    name: str
+    port: int
+    relative: bool = False
+
+    def value(self, variable: str) -> str | None:
+        """The value of a server variable, None where it is not known."""
+        values = {
+            "https": "off",
+            "server_port": str(self.port),
+            "http_host": self.name or _MARK,
+            "server_name": self.name or _MARK,
+            "request_scheme": "http",
+            "request_method": "GET",
+            "http:x-forwarded-proto": "",
+            "http:x-forwarded-ssl": "",
+            "http:x-forwarded-scheme": "",
+            "http:front-end-https": "",
+        }
+        return values.get(variable.lower())
+
+    @property
+    def trials(self) -> tuple[str, ...]:
+        return tuple(trial[1:] for trial in _TRIALS) if self.relative else _TRIALS
+
+
+class ApacheSecurity:
+    """Reads one VirtualHost section and the main server around it."""
+
+    def __init__(self, host: Host, server: WebServer, vhost: VirtualHost) -> None:
+        self.host = host
+        self.vhost = vhost
+        self.main = [entry for entry in server.config if entry.name.lower() != "virtualhost"]
+        self.inside = list((vhost.directive.block if vhost.directive else None) or ())
+
+    def _setting(self, *names: str) -> Directive | None:
+        """The directive in effect: the last of the virtual host, else of the main server."""
+        entries = named(self.inside, *names) or named(self.main, *names)
+        return entries[-1] if entries else None
+
+    @property
+    def document_root(self) -> str:
+        entry = self._setting("documentroot")
+        return entry.args[0].rstrip("/") if entry else ""
+
+    # -- TLS ------------------------------------------------------------------------------------------------------
+
+    def tls(self, shared: Sequence[Socket]) -> TlsSettings:
+        """The settings in effect."""
+        files = named(self.inside, "sslcertificatefile") or named(self.main, "sslcertificatefile")
+        curves = [
+            entry
+            for entry in (*named(self.main, "sslopensslconfcmd"), *named(self.inside, "sslopensslconfcmd"))
+            if entry.args[0].lower() in ("curves", "groups", "ecdhparameters")
+        ]
+        strict = [
+            entry for entry in named(self.main, "sslstrictsnivhostcheck") if entry.args[0].lower() == "on"
+        ]
+        return TlsSettings(
+            certificates=tuple(files),
+            protocols=self._setting("sslprotocol"),
+            ciphers=self._setting("sslciphersuite"),
+            curves=curves[-1] if curves else None,
+            managed=None if files else self._managed(),
+            rejects=bool(strict) and not self.vhost.names,
+        )
+
+    def _managed(self) -> Directive | None:
+        """The line that has mod_md obtain a certificate for one of the names."""
+        names = {name.lower() for name in self.vhost.names}
+        sections = [entry for entry in (*self.main, *self.inside) if entry.name.lower() == "mdomainset"]
+        for entry in (*named((*self.main, *self.inside), "mdomain", "manageddomain"), *sections):
+            if names & {word.lower() for word in entry.args}:
+                return entry
+        return None
+
+    # -- redirects ------------------------------------------------------------------------------------------------
+
+    def plain(self, shared: Sequence[Socket]) -> Iterator[PlainAnswer]:
+        """What happens to requests over plain http, for each exact name and each place."""
+        port = next((socket.listen.port for socket in shared if not socket.tls), 80)
+        exact = [name.lower() for name in self.vhost.names if re.fullmatch(r"[\w.-]+", name)]
+        found: dict[PlainAnswer, list[str]] = {}
+        for name in [*exact[:50], *([] if exact else [""])]:
+            for answer in self._asked(_Request(name, port)):
+                found.setdefault(answer, []).append(name)
+        for answer, names in found.items():
+            yield replace(answer, names=() if len(names) == len(exact[:50]) or not exact else tuple(names))
+
+    def _asked(self, request: _Request) -> Iterator[PlainAnswer]:
+        """What happens to requests for one name: rewriting, then aliases, then sections, then files."""
+        for entries, context in ((self.inside, "server"), *self._whole_sections()):
+            ends = False
+            for answer in (*self._rewritten(entries, request, context), *self._aliased(entries, request, context)):
+                yield answer
+                ends = ends or not (answer.part or answer.does == UNCLEAR)
+                if ends:
+                    return
+        inherited = self._setting("rewriteoptions")
+        if inherited is not None and "inherit" in " ".join(inherited.args).lower():
+            yield PlainAnswer("server", UNCLEAR, inherited.source)
+            return
+        yield from self._aliased(self.main, request, "server")
+        yield self._content(request)
+
+    def _whole_sections(self) -> Iterator[tuple[Sequence[Directive], str]]:
+        """Sections of the virtual host that are about every request to it."""
+        for entry in self.inside:
+            if entry.block is not None and self._whole(entry):
+                yield entry.block, " ".join([entry.name, *entry.args])
+
+    def _whole(self, section: Directive) -> bool:
+        name, first = section.name.lower(), (*section.args, "")[0]
+        if name == "location":
+            return first == "/"
+        if name == "locationmatch":
+            return _matches_all(first, _TRIALS)
+        if name == "directory":
+            path = first.rstrip("/")
+            return bool(self.document_root) and (self.document_root == path or path == "")
+        if name == "if":
+            words = " ".join(section.args).lower().replace('"', "'")
+            return _PLAIN.fullmatch(words) is not None
+        return False
+
+    def _content(self, request: _Request) -> PlainAnswer:
+        """What a request gets that nothing redirects."""
+        for entries, context in self._whole_sections():
+            refused = [entry for entry in named(entries, "require") if entry.args[:2] == ("all", "denied")]
+            if refused and not context.lower().startswith("directory"):
+                return PlainAnswer(context, REFUSES, refused[0].source)
+        source = self.vhost.source
+        overriding = self._htaccess(request)
+        if overriding is not None:
+            return overriding
+        return PlainAnswer("server", ANSWERS, source)
+
+    def _htaccess(self, request: _Request) -> PlainAnswer | None:
+        """What the .htaccess file of the document root does, if Apache reads it."""
+        if not self.document_root or not self._overrides():
+            return None
+        path = os.path.join(self.document_root, ".htaccess")
+        try:
+            if self.host.stat(path) is None:
+                return None
+            entries = list(_flat(parse(self.host.read(path), path)))
+        except (Unseen, Malformed):
+            return PlainAnswer(path, UNCLEAR, path)
+        inner = replace(request, relative=True)
+        answers = [*self._rewritten(entries, inner, path), *self._aliased(entries, request, path)]
+        whole = [answer for answer in answers if not answer.part]
+        if whole:
+            return whole[0]
+        return PlainAnswer(path, UNCLEAR, path) if answers else None
+
+    def _overrides(self) -> bool:
+        """Whether .htaccess files of the document root may redirect: the last Directory section around it says so."""
+        allowed = False
+        best = -1
+        for section in (*self.main, *self.inside):
+            if section.name.lower() != "directory" or not section.args:
+                continue
+            path = section.args[0].rstrip("/")
+            inside = self.document_root == path or self.document_root.startswith(f"{path}/")
+            entries = named(section.block or (), "allowoverride")
+            if inside and entries and len(path) >= best:
+                best = len(path)
+                allowed = bool({"all", "fileinfo"} & {word.lower() for word in entries[-1].args})
+        return allowed
+
+    def _rewritten(self, entries: Iterable[Directive], request: _Request, context: str) -> Iterator[PlainAnswer]:
+        """What rewriting rules of one level do, in their order."""
+        entries = list(entries)
+        engine = named(entries, "rewriteengine")
+        if not engine or engine[-1].args[0].lower() != "on":
+            return
+        conditions: list[Directive] = []
+        for entry in named(entries, "rewritecond", "rewriterule"):
+            if entry.name.lower() == "rewritecond":
+                conditions.append(entry)
+                continue
+            holds, conditions = _conditions(conditions, request), []
+            if holds is False or len(entry.args) < 2:
+                continue
+            answer = self._rule(entry, request, context, holds)
+            if answer is not None:
+                yield answer
+            if answer is not None and not answer.part and answer.does != UNCLEAR:
+                return
+
+    def _rule(self, entry: Directive, request: _Request, context: str, holds: bool | None) -> PlainAnswer | None:
+        """What one rule does, None where the request goes on within the virtual host."""
+        pattern, target = entry.args[:2]
+        flags = [flag.strip().upper() for flag in (*entry.args, "", "")[2].strip("[]").split(",")]
+        every = _matches_all(pattern, request.trials)
+        if target == "-":
+            refused = {"F", "FORBIDDEN", "G", "GONE"} & set(flags)
+            return PlainAnswer(context, REFUSES, entry.source) if refused and holds and every else None
+        code = next((_status(flag.partition("=")[2] or "302") for flag in flags if re.match(r"R(EDIRECT)?\b", flag)), 0)
+        where = self._expanded(target, request)
+        if not re.match(r"(?i)https?://", where) and not code:
+            return None
+        if not every and where.lower().startswith("https://"):
+            return None  # some paths go to https: the others decide
+        moved = self._moved(where, code or 302, entry, context, request)
+        return replace(moved, part=not every, does=moved.does if holds else UNCLEAR)
+
+    def _moved(self, where: str, code: int, entry: Directive, context: str, request: _Request) -> PlainAnswer:
+        https = where.lower().startswith("https://")
+        does = REDIRECTS if https else ANSWERS
+        same = same_name(where, self.vhost.names, request.name or _MARK) if https else None
+        return PlainAnswer(context, does, entry.source, where.replace(_MARK, "%{HTTP_HOST}"), same, code)
+
+    @staticmethod
+    def _expanded(text: str, request: _Request) -> str:
+        return _VARIABLE.sub(lambda found: _or(request.value(found.group(1)), found.group()), text)
+
+    def _aliased(self, entries: Iterable[Directive], request: _Request, context: str) -> Iterator[PlainAnswer]:
+        """What Redirect and RedirectMatch of one level do."""
+        for entry in named(entries, "redirect", "redirectmatch", "redirectpermanent", "redirecttemp"):
+            words = list(entry.args)
+            code = {"redirectpermanent": 301, "redirecttemp": 302}.get(entry.name.lower(), 0)
+            if not code and (words[0] in _STATUS or words[0].isdigit()):
+                code = _status(words.pop(0))
+            path, target = (*words, "", "")[:2]
+            if len(words) == 1 and context != "server" and code in (0, *_MOVED):
+                path, target = "/", words[0]
+            every = path in ("", "/") if entry.name.lower() != "redirectmatch" else _matches_all(path, _TRIALS)
+            code = code or 302
+            where = self._expanded(target, request)
+            if code not in _MOVED:
+                if every:
+                    yield PlainAnswer(context, REFUSES if code >= 400 else ANSWERS, entry.source, code=code)
+            elif every or not where.lower().startswith("https://"):
+                yield replace(self._moved(where, code, entry, context, request), part=not every)
+
+    # -- headers --------------------------------------------------------------------------------------------------
+
+    def headers(self) -> Iterator[HeaderPlace]:
+        """The HSTS header of the virtual host, and of each section that changes it."""
+        base = [*named(self.main, "header"), *named(self.inside, "header")]
+        for section in (*self.main, *self.inside):
+            if section.block is not None and self._about_all(section):
+                base += named(section.block, "header")
+        application = bool(named(_all(self.inside), "proxypass", "proxypassmatch")) or any(
+            "proxy:" in " ".join(entry.args) for entry in named(_all(self.inside), "sethandler")
+        )
+        value, always, source = self._sent(base)
+        yield HeaderPlace("server", value, always, application, source or self.vhost.source)
+        for section in (*self.main, *self.inside):
+            if section.block is None or section.name.lower() not in _SECTIONS or self._about_all(section):
+                continue
+            entries = [entry for entry in named(_all(section.block), "header") if _about(entry, HSTS)]
+            if entries:
+                value, always, source = self._sent([*base, *entries])
+                context = " ".join([section.name, *section.args])
+                yield HeaderPlace(context, value, always, application, source or section.source)
+
+    def _about_all(self, section: Directive) -> bool:
+        name = section.name.lower()
+        return name in ("location", "locationmatch", "directory") and self._whole(section)
+
+    def _sent(self, entries: Iterable[Directive]) -> tuple[str | None, bool, str]:
+        """Value, whether on error pages too, and source of the header after a series of directives."""
+        tables: dict[bool, tuple[str | None, str]] = {}
+        for entry in entries:
+            words = list(entry.args)
+            always = words[0].lower() == "always"
+            words = words[1:] if words[0].lower() in ("always", "onsuccess") else words
+            action, name, value, condition = (*words, "", "", "", "")[:4]
+            if name.lower() != HSTS:
+                continue
+            if action.lower() == "unset":
+                tables[always] = ("", entry.source)
+            elif action.lower() in ("set", "add", "append", "merge", "setifempty"):
+                tables[always] = (value if self._met(condition) else None, entry.source)
+            else:
+                tables[always] = (None, entry.source)
+        sent = {always: pair for always, pair in tables.items() if pair[0] != ""}
+        if True in sent:
+            return sent[True][0], True, sent[True][1]
+        if False in sent:
+            return sent[False][0], False, sent[False][1]
+        return "", False, next((source for _value, source in tables.values()), "")
+
+    def _met(self, condition: str) -> bool:
+        """Whether a condition surely holds over https."""
+        if not condition:
+            return True
+        words = condition.lower().replace('"', "'")
+        if re.fullmatch(r"expr=\s*(%\{https\}\s*(==|-eq)\s*'on'|%\{request_scheme\}\s*(==|-eq)\s*'https')\s*", words):
+            return True
+        options = [word for entry in named(self.inside, "ssloptions") for word in entry.args]
+        return words == "env=https" and "+stdenvvars" in map(str.lower, options)
+
+    # -- cookies --------------------------------------------------------------------------------------------------
+
+    def cookies(self) -> Iterator[CookieSet]:
+        """Cookies that Apache itself sets in this virtual host."""
+        everything = [*_all(self.main), *_all(self.inside)]
+        marked = any(_marks(entry) for entry in named(everything, "header"))
+        for entry in named(everything, "header"):
+            words = [word for word in entry.args if word.lower() not in ("always", "onsuccess")]
+            action, name, value = (*words, "", "", "")[:3]
+            if name.lower() == "set-cookie" and action.lower() in ("set", "add", "append", "merge", "setifempty"):
+                secure = bool(re.search(r"(?i);\s*secure\s*(;|$)", value))
+                yield CookieSet(value.partition("=")[0].strip(), secure or (None if marked else False), entry.source)
+        for entry in named(everything, "rewriterule"):
+            for made in re.findall(r"(?i)\b(?:co|cookie)=([^,\]]+)", (*entry.args, "", "")[2]):
+                parts = re.split(r":" if not made.startswith(";") else ";", made.lstrip(";"))
+                secure = len(parts) > 5 and parts[5].lower() in ("secure", "true", "1")
+                yield CookieSet(parts[0], secure or (None if marked else False), entry.source)
+        for entry in named(everything, "sessioncookiename", "sessioncookiename2"):
+            secure = any(re.search(r"(?i)(^|;)\s*secure\s*(;|$)", word) for word in entry.args[1:])
+            yield CookieSet(entry.args[0], secure or (None if marked else False), entry.source)
+        for entry in named(everything, "cookietracking"):
+            if entry.args[0].lower() == "on":
+                says = self._setting("cookiesecure")
+                called = self._setting("cookiename")
+                secure = says is not None and says.args[0].lower() == "on"
+                label = called.args[0] if called else "Apache"
+                yield CookieSet(label, secure or (None if marked else False), entry.source)
+
+    # -- proxies in front -----------------------------------------------------------------------------------------
+
+    def forwarded(self) -> Iterator[str]:
+        """Where it takes a proxy's word that the visitor came over https, or lets nobody but a proxy in."""
+        for entry in _all(self.inside):
+            name, words = entry.name.lower(), " ".join(entry.args).lower()
+            asks = name in _ASKS and _FORWARDED.search(words)
+            claims = name == "requestheader" and _FORWARDED.search(words) and re.search(r"\bhttps\b", words)
+            if asks or claims or (name, words) in (("setenv", "https on"), ("remoteipproxyprotocol", "on")):
+                yield entry.source
+        for section, _context in self._whole_sections():
+            rules = named(section, "require")
+            if rules and all(rule.args[0].lower() == "ip" for rule in rules):
+                yield rules[0].source
+
+
+def _all(directives: Iterable[Directive]) -> Iterator[Directive]:
+    for directive in directives:
+        yield directive
+        if directive.block:
+            yield from _all(directive.block)
+
+
+def _flat(directives: Iterable[Directive]) -> Iterator[Directive]:
+    """The directives of a .htaccess file; sections that are there for a module are taken as there."""
+    for directive in directives:
+        if directive.name.lower() == "ifmodule":
+            yield from _flat(directive.block or ())
+        else:
+            yield directive
+
+
+def _about(entry: Directive, header: str) -> bool:
+    return header in (word.lower() for word in entry.args[:3])
+
+
+def _marks(entry: Directive) -> bool:
+    """Whether a directive adds Secure to cookies that others set."""
+    words = " ".join(entry.args).lower()
+    return bool(re.search(r"\bedit\*? set-cookie\b", words)) and "secure" in words
+
+
+def _matches(pattern: str, trial: str) -> bool:
+    negated = pattern.startswith("!")
+    try:
+        return (re.search(pattern[negated:], trial) is not None) != negated
+    except re.error:
+        return False
+
+
+def _matches_all(pattern: str, trials: Iterable[str]) -> bool:
+    return all(_matches(pattern, trial) for trial in trials)
+
+
+def _status(word: str) -> int:
+    lower = word.lower()
+    return int(lower) if lower.isdigit() else _STATUS.get(lower, 302)
+
+
+def _or(value: str | None, other: str) -> str:
+    return other if value is None else value
+
+
+def _conditions(entries: Sequence[Directive], request: _Request) -> bool | None:
+    """Whether the conditions before a rule hold; None where that cannot be told."""
+    groups: list[list[bool | None]] = [[]]
+    for entry in entries:
+        flags = [flag.strip().upper() for flag in (*entry.args, "", "")[2].strip("[]").split(",")]
+        groups[-1].append(_holds(entry, request, nocase="NC" in flags or "NOCASE" in flags))
+        if not {"OR", "ORNEXT"} & set(flags):
+            groups.append([])
+    results = [
+        True if True in group else None if None in group else False for group in groups if group
+    ]
+    return False if False in results else None if None in results else True
+
+
+def _holds(entry: Directive, request: _Request, *, nocase: bool) -> bool | None:
+    test, pattern = (*entry.args, "", "")[:2]
+    if test.lower() == "%{request_uri}":
+        outcomes = {_compared(trial, pattern, nocase=True) for trial in _TRIALS}
+        return outcomes.pop() if len(outcomes) == 1 else None
+    unknown = [name for name in _VARIABLE.findall(test) if request.value(name) is None]
+    if unknown or not _VARIABLE.search(test):
+        return None
+    value = ApacheSecurity._expanded(test, request)
+    if _MARK in value and ACME_PATH not in pattern:
+        return None
+    return _compared(value, pattern, nocase=nocase)
+
+
+def _compared(value: str, pattern: str, *, nocase: bool) -> bool | None:
+    """A value against a condition's pattern: =text, !=text, an expression or its negation."""
+    negated, pattern = pattern.startswith("!"), pattern.lstrip("!")
+    if pattern.startswith("="):
+        wanted = pattern[1:].strip('"')
+        equal = value.lower() == wanted.lower() if nocase else value == wanted
+        return equal != negated
+    if pattern.startswith(("-", "<", ">")):
+        return None
+    try:
+        found = re.search(pattern, value, re.IGNORECASE if nocase else 0)
+    except re.error:
+        return None
+    return (found is not None) != negated

@@ -1,0 +1,259 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What web servers are configured to do for the safety of connections: TLS, redirects, headers, cookies.
+
+Facts of each virtual host and each place in it, as its files say; judging them belongs to measures.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .._host import Host
+from .virtualhost import Directive, Listen, VirtualHost, WebServer
+
+# what a place does with a request over plain http
+REDIRECTS, REFUSES, ANSWERS, UNCLEAR = "redirects", "refuses", "answers", "unclear"
+
+HSTS = "strict-transport-security"
+# where ACME's servers look for the proof of a domain; it must be reachable over plain http
+ACME_PATH = "/.well-known/acme-challenge"
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A listening socket that a virtual host shares, and what holds for it.
+
+    tls: connections to it are encrypted, whichever virtual host says so. default: the virtual host that answers there
+    for names that no other has, and that decides about protocol versions.
+    """
+
+    listen: Listen
+    tls: bool
+    default: VirtualHost
+
+    @property
+    def inside(self) -> bool:
+        """Whether only the host itself can reach it."""
+        if self.listen.address.startswith("unix:"):
+            return True
+        try:
+            return ipaddress.ip_address(self.listen.address).is_loopback
+        except ValueError:
+            return self.listen.address == "localhost"
+
+    @property
+    def private(self) -> bool:
+        """Whether it listens on one address that no visitor from the internet can reach."""
+        try:
+            address = ipaddress.ip_address(self.listen.address)
+        except ValueError:
+            return False
+        return address.is_private and not address.is_unspecified and not address.is_loopback
+
+    def __str__(self) -> str:
+        address = f"[{self.listen.address}]" if ":" in self.listen.address else self.listen.address
+        return f"{address}:{self.listen.port}" if self.listen.port else address
+
+
+@dataclass(frozen=True)
+class TlsSettings:
+    """The TLS settings in effect for a virtual host, as the directives that set them (None: the built-in default).
+
+    certificates: one directive for each certificate, its first word the path (it may hold variables); managed: the
+    server obtains and renews the certificate itself (mod_md); rejects: handshakes are refused; protocols: the
+    directive of the virtual host that decides about them on its sockets.
+    """
+
+    certificates: tuple[Directive, ...] = ()
+    protocols: Directive | None = None
+    ciphers: Directive | None = None
+    curves: Directive | None = None
+    early_data: Directive | None = None
+    managed: Directive | None = None
+    rejects: bool = False
+
+
+@dataclass(frozen=True)
+class PlainAnswer:
+    """What is done with requests over plain http that end up at a place.
+
+    does: REDIRECTS (to https), REFUSES (403, 404, 410 or no answer), ANSWERS (contents, or a redirect to http), or
+    UNCLEAR. target: where it redirects to, as written; same_name: whether to the name that was asked for, None if that
+    is unclear. code: the redirect's status, 0 if unknown; names: the asked names it is about, () for all.
+    challenge: the place only holds proofs for an ACME authority; part: it is about some paths only.
+    """
+
+    context: str
+    does: str
+    source: str
+    target: str = ""
+    same_name: bool | None = None
+    code: int = 0
+    names: tuple[str, ...] = ()
+    challenge: bool = False
+    part: bool = False
+
+
+@dataclass(frozen=True)
+class HeaderPlace:
+    """The Strict-Transport-Security header of answers from a place, over https.
+
+    value: its text, '' where it is not sent, None where it cannot be told; always: on error pages too; application:
+    answers come from a program, which may send the header itself; source: of the line that sets it, else of the
+    place, or of the line that makes the place lose it.
+    """
+
+    context: str
+    value: str | None
+    always: bool
+    application: bool
+    source: str
+
+    @property
+    def max_age_s(self) -> int | None:
+        """Seconds, 0 where the header is not sent; None where it cannot be told, or is no number."""
+        return max_age_s(self.value)
+
+
+def max_age_s(value: str | None) -> int | None:
+    """The seconds of a Strict-Transport-Security header; 0 for none, None where they cannot be told."""
+    if not value:
+        return None if value is None else 0
+    found = re.search(r"(?i)(?:^|[;\s])max-age\s*=\s*\"?(\d+)\"?\s*(?:;|$)", value)
+    return int(found.group(1)) if found else None
+
+
+@dataclass(frozen=True)
+class CookieSet:
+    """A cookie that the web server sets by itself. secure: None where it cannot be told; name: '' if unknown."""
+
+    name: str
+    secure: bool | None
+    source: str
+    context: str = "server"
+
+
+@dataclass(frozen=True)
+class Security:
+    """What one virtual host is configured to do.
+
+    plain: what happens to requests over plain http, for each place, () where it has no plain socket; headers: the
+    HSTS header of each place, () where it has no TLS socket; cookies: those that it sets itself.
+    behind: directives that make it likely that a proxy of another machine ends visitors' TLS connections.
+    """
+
+    sockets: tuple[Socket, ...]
+    tls: TlsSettings
+    plain: tuple[PlainAnswer, ...]
+    headers: tuple[HeaderPlace, ...]
+    cookies: tuple[CookieSet, ...]
+    behind: tuple[str, ...] = ()
+
+
+def security(host: Host, server: WebServer, vhost: VirtualHost) -> Security:
+    """What a virtual host of a server is configured to do. Cached."""
+    return host.once(("web_security", id(vhost)), lambda: _security(host, server, vhost))
+
+
+class _Reader(Protocol):
+    """What a web server's own file here answers about one virtual host."""
+
+    def tls(self, shared: Sequence[Socket]) -> TlsSettings: ...
+    def plain(self, shared: Sequence[Socket]) -> Iterator[PlainAnswer]: ...
+    def headers(self) -> Iterator[HeaderPlace]: ...
+    def cookies(self) -> Iterator[CookieSet]: ...
+    def forwarded(self) -> Iterator[str]: ...
+
+
+def _reader(host: Host, server: WebServer, vhost: VirtualHost) -> _Reader:
+    """The reader of a server's own kind; few hosts have both."""
+    if server.name == "nginx":
+        from .nginx_security import NginxSecurity
+
+        return NginxSecurity(host, server, vhost)
+    from .apache_security import ApacheSecurity
+
+    return ApacheSecurity(host, server, vhost)
+
+
+def _security(host: Host, server: WebServer, vhost: VirtualHost) -> Security:
+    reader = _reader(host, server, vhost)
+    shared = sockets(server, vhost)
+    return Security(
+        sockets=shared,
+        tls=reader.tls(shared),
+        plain=tuple(reader.plain(shared)) if any(not socket.tls for socket in shared) else (),
+        headers=tuple(reader.headers()) if any(socket.tls for socket in shared) else (),
+        cookies=tuple(reader.cookies()),
+        behind=tuple(dict.fromkeys(_behind(shared, vhost, reader))),
+    )
+
+
+def sockets(server: WebServer, vhost: VirtualHost) -> tuple[Socket, ...]:
+    """The sockets of a virtual host, with what other virtual hosts on them decide."""
+    found = []
+    for listen in vhost.listens:
+        sharing = [
+            (other, theirs)
+            for other in server.vhosts
+            for theirs in other.listens
+            if (theirs.address, theirs.port) == (listen.address, listen.port)
+        ]
+        default = next((other for other, theirs in sharing if theirs.default), vhost)
+        # nginx: one listen with ssl makes the socket encrypted; Apache: its first virtual host decides
+        says = [theirs.tls for other, theirs in sharing if server.name == "nginx" or other is default]
+        found.append(Socket(listen, any(says), default))
+    return tuple({(one.listen.address, one.listen.port): one for one in found}.values())
+
+
+def _behind(shared: Sequence[Socket], vhost: VirtualHost, reader: _Reader) -> Iterator[str]:
+    """Directives and addresses that show a proxy of another machine in front."""
+    for trust in vhost.trusts:
+        if trust.network == "unix:" or _loopback(trust.network):
+            continue
+        yield trust.source
+    yield from reader.forwarded()
+    plain = [socket for socket in shared if not socket.tls and not socket.inside]
+    if plain and all(socket.private for socket in plain):
+        yield f"it listens on the private address {shortened(plain[0].listen.address)} only"
+
+
+def _loopback(network: str) -> bool:
+    try:
+        return ipaddress.ip_network(network, strict=False).is_loopback
+    except ValueError:
+        return network == "localhost"
+
+
+def shortened(address: str) -> str:
+    """An address as it may stand in a report: 192.0.2.x, 2001:db8:1:…."""
+    if ":" in address:
+        return ":".join(ipaddress.ip_address(address).exploded.split(":")[:3]) + ":…"
+    return re.sub(r"\.\d+$", ".x", address)
+
+
+def same_name(target: str, names: Sequence[str], asked: str) -> bool | None:
+    """Whether a redirect's target has the name that was asked for.
+
+    target: an https address, the server's variable for the asked name resolved to ``asked``; names: those that can
+    be asked for.
+    """
+    found = re.match(r"(?i)https://([^/:?#]+)(?::443)?(?:[/?#$%]|$)", target)
+    if found is None:
+        return None
+    name = found.group(1).lower()
+    if name == asked.lower():
+        return True
+    if re.search(r"[$%{}]", name) or not names:
+        return None
+    exact = {one.lower().rstrip(".") for one in names}
+    return exact == {name.rstrip(".")}

@@ -32,8 +32,8 @@ INSTALLED_AT_HOUR = 9  # of the day, UTC
 BOOT_LIMIT = 90  # seconds
 ACCOUNT = "debian"
 PRISTINE = "pristine"
-AUTHORITIES = "/etc/lab"  # where a server has the roots of the lab
-ISSUED_ROOT = "/run/acme-root.pem"  # where the ACME server keeps the root that it issues from
+TRUST = "/etc/lab"  # where a server has the authorities of the lab
+ISSUING = "/run/authorities.pem"  # where the ACME server has those that it issues from
 FILES = machine.REPOSITORY / "lab" / "files"
 
 # What root has on a server; a container keeps the capabilities that reach the machine itself from it.
@@ -158,13 +158,13 @@ class Lab:
     def restore(self, names: Sequence[str], snapshot: str = PRISTINE) -> None:
         """Put hosts back to a snapshot, or to how they were right after `up`.
 
-        Without names, the one that issues certificates stays: it starts with another root, of which no server knows.
+        Without names, the one that issues certificates stays: it starts with other authorities, of which no server knows.
         """
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             if not running:
                 raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
-            if not self._root.exists():
+            if not self._authorities.exists():
                 raise LabError(f"lab {self.name} has no ACME server yet: run `lab/lab up`")
             self._refuse_other_release(running)
             hosts = [host for host in self.chosen(names) if names or not host.issues_certificates]
@@ -291,18 +291,18 @@ class Lab:
         return f"{self._snapshot_image_prefix}{host.name}:{name}"
 
     def _recreate_all(self, hosts: Sequence[Host], snapshot: str) -> None:
-        """Recreate hosts side by side; first the one that issues certificates, whose root the others are given."""
+        """Recreate hosts side by side; first the one that issues certificates, whose authorities the others are given."""
         issuing = [host for host in hosts if host.issues_certificates]
         for host in issuing:
             self._recreate(host, snapshot)
-            self._root.write_text(self.run(host, ["cat", ISSUED_ROOT]))
+            self._authorities.write_text(self.run(host, ["cat", ISSUING]))
         others = [host for host in hosts if host not in issuing]
         self._each(others, lambda host: self._recreate(host, snapshot))
         if issuing:
             running = self._running()
             for host in self.hosts.values():
                 if host.name in running and host not in hosts:
-                    machine.podman("cp", str(self._root), f"{self.container(host)}:{AUTHORITIES}/acme-root.pem")
+                    machine.podman("cp", str(self._authorities), f"{self.container(host)}:{TRUST}/authorities.pem")
 
     def _recreate(self, host: Host, snapshot: str = PRISTINE) -> None:
         """Make a host's container anew from its image or a snapshot, and wait until it serves."""
@@ -408,9 +408,9 @@ class Lab:
         return self.state / f"host_{host.name}"
 
     @property
-    def _root(self) -> Path:
-        """The root that the lab's ACME server issues from since its last start."""
-        return self.state / "acme-root.pem"
+    def _authorities(self) -> Path:
+        """Root and intermediate that the lab's ACME server issues from since its last start."""
+        return self.state / "authorities.pem"
 
     def _furnish(self, host: Host) -> None:
         installed = self._moments()[1]
@@ -476,15 +476,15 @@ class Lab:
             yield from self.accounts[name].files(self.state)
 
     def _trust(self, host: Host) -> Iterable[File]:
-        """The certificates of a server's sites, and the roots by which it knows the lab's ACME server and its issue."""
+        """The certificates of a server's sites, and what it knows the lab's ACME server and its issue by."""
         now = self._moments()[0]
         for name, described in host.certificates.items():
             pair = self._certificates.site(name, now, **described)
             yield f"/etc/ssl/certs/{name}.pem", pair.certificate.read_bytes(), 0o644, "root"
             yield f"/etc/ssl/private/{name}.key", pair.key.read_bytes(), 0o600, "root"
-        yield f"{AUTHORITIES}/acme-ca.pem", self._certificates.authority(now).certificate.read_bytes(), 0o644, "root"
+        yield f"{TRUST}/acme-ca.pem", self._certificates.authority(now).certificate.read_bytes(), 0o644, "root"
         if not host.issues_certificates:
-            yield f"{AUTHORITIES}/acme-root.pem", self._root.read_bytes(), 0o644, "root"
+            yield f"{TRUST}/authorities.pem", self._authorities.read_bytes(), 0o644, "root"
 
     def _hosts_file(self, host: Host) -> str:
         lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]

@@ -14,12 +14,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
+from .._finding import CONFIGURED, ERROR, FAIL, OBSERVED, PASS, Finding, Layer, weigh
 from .._host import Host
 from .._measure import Check, Question
-from .._services.listeners import unknown_listeners
 from .._services.virtualhost import (
     ASKED,
     FIELDS,
@@ -37,110 +36,21 @@ from .._services.virtualhost import (
 )
 from .._services.web import web_servers
 from .._services.web_probe import FLUSH_S, Probed, Trace, probe, shown
+from ._sites import Judged, best, plain, subject, subjects, whole, worst
 
-# -- which virtual hosts are meant -------------------------------------------------------------------------------------
-
-
-def subjects(host: Host, question: Question) -> list[tuple[WebServer, VirtualHost]]:
-    """The virtual hosts that a promise speaks of. Raises Unseen."""
-    found = [(server, vhost) for server in web_servers(host) for vhost in server.vhosts]
-    if question.settings["scope"] == "all":
-        return found
-    return [(server, vhost) for server, vhost in found if any(_answers(vhost, site) for site in question.own_sites)]
-
-
-def _answers(vhost: VirtualHost, site: str) -> bool:
-    """Whether a virtual host is meant to answer for a site's name."""
-    return any(_names(name.lower(), site.lower()) for name in vhost.names)
-
-
-def _names(name: str, site: str) -> bool:
-    if name.startswith("~"):
-        try:
-            return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", name[1:]), site) is not None
-        except re.error:
-            return True
-    parts = [".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", name.lstrip("."))]
-    return re.fullmatch(("(.*\\.)?" if name.startswith(".") else "") + "".join(parts), site) is not None
-
-
-def _whole(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """What keeps a promise from being judged on the whole host, or that there is nothing to judge. Raises Unseen."""
-    servers = web_servers(host)
-    unknown = unknown_listeners(host)
-    for listener in unknown:
-        yield _finding(
-            option, listener.program, ERROR, observed=f"unknown listener {listener.program} on {listener.where}",
-            expected="every program that listens is known, so that no web server is overlooked",
-            source="listening sockets", remedy=f"Say what {listener.program} serves, or attest to its logs.",
-        )  # fmt: skip
-    for server in servers:
-        for problem in server.problems:
-            yield _finding(
-                option, server.name, ERROR, observed=problem, expected="the whole configuration can be read",
-                source=problem.partition(": ")[0], remedy=f"Mend what {server.name} complains of, and reload it.",
-            )  # fmt: skip
-    if question.settings["scope"] == "own" and not question.own_sites:
-        yield _finding(
-            option, "own sites", ERROR, observed="the register names no own_sites",
-            expected="the register says which sites are the provider's own", source="statement.scope.own_sites",
-            remedy="Name the sites in the register: scope: {own_sites: [example.nl]}.",
-        )  # fmt: skip
-    elif not unknown and not any(server.problems for server in servers) and not subjects(host, question):
-        own = question.settings["scope"] == "own"
-        yield _finding(
-            option, "own sites" if own else "web server", NOT_APPLICABLE,
-            observed="no virtual host answers for the provider's own sites" if own and servers
-            else "no web server runs or starts at boot, and every program that listens is known",
-            expected="", source="processes, units and listening sockets",
-        )  # fmt: skip
+# -- findings ---------------------------------------------------------------------------------------------------------
 
 
 def _finding(
     option: str, about: str, status: str, *, observed: str, expected: str, source: str, proof: str = "",
     remedy: str = "", check: str = "",
 ) -> Finding:  # fmt: skip
-    texts = (_plain(text) for text in (about, expected, observed, source, remedy))
+    texts = (plain(text) for text in (about, expected, observed, source, remedy))
     about, expected, observed, source, remedy = texts
     return Finding("web_log", check or option, option, about, status, proof, expected, observed, source, remedy)
 
 
-def _plain(text: str) -> str:
-    """A text from a host as one printable line of bounded length."""
-    line = text
-    if not text.isprintable():
-        line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    return line if len(line) <= 500 else f"{line[:499]}…"
-
-
 # -- judging what is configured ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What was found about one thing: good is None where it cannot be told; why and where, and what would mend it."""
-
-    good: bool | None
-    why: str
-    source: str
-    mend: str = ""
-
-
-_RANK = {False: 0, None: 1, True: 2}
-
-
-def _worst(judged: Iterable[Judged]) -> Judged:
-    """The worst of them, with the number of others that are as bad; they are not empty."""
-    ordered = sorted(judged, key=lambda one: _RANK[one.good])
-    worst = ordered[0]
-    others = sum(1 for one in ordered[1:] if one.good is worst.good)
-    if worst.good or not others:
-        return worst
-    return replace(worst, why=f"{worst.why} (and {others} more place{'s' if others > 1 else ''} like it)")
-
-
-def _best(judged: Iterable[Judged]) -> Judged:
-    return max(judged, key=lambda one: _RANK[one.good])
 
 
 class Sites:
@@ -317,9 +227,9 @@ def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -
         if place.visited and not place.logs:
             judged.append(Judged(False, f"{place.context}: no log is configured", place.source))
         elif place.visited:
-            best = _best(_log_holds(log, vhost, wanted, sites) for log in place.logs)
-            judged.append(replace(best, why=f"{place.context}: {best.why}"))
-    return _worst(judged) if judged else Judged(True, "no visitor can be answered here", vhost.source)
+            held = best([_log_holds(log, vhost, wanted, sites) for log in place.logs])
+            judged.append(replace(held, why=f"{place.context}: {held.why}"))
+    return worst(judged) if judged else Judged(True, "no visitor can be answered here", vhost.source)
 
 
 def query_configured(vhost: VirtualHost) -> Judged:
@@ -331,7 +241,7 @@ def query_configured(vhost: VirtualHost) -> Judged:
             mend = _line(log, vhost, log.fields - {QUERY, REWRITTEN, "referer"}) if held is not False else ""
             why = _query_words(log, held)
             judged.append(Judged(None if held is None else not held, why, log.directive.source, mend))
-    return _worst(judged) if judged else Judged(True, "nothing is logged", vhost.source)
+    return worst(judged) if judged else Judged(True, "nothing is logged", vhost.source)
 
 
 def _query_words(log: AccessLog, held: bool | None) -> str:
@@ -435,7 +345,7 @@ def check_fields(host: Host, question: Question, option: str) -> Iterator[Findin
         judged = fields_configured(vhost, wanted, sites)
         expected = f"every request is logged with {', '.join(wanted)}"
         yield _configured("fields", option, expected, server, vhost, judged, _unprobed(host, question, server, vhost))
-    yield from _whole(host, question, option)
+    yield from whole(host, question, option, _finding, attest="logs")
 
 
 def check_query_string(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -447,7 +357,7 @@ def check_query_string(host: Host, question: Question, option: str) -> Iterator[
         judged = Judged(True, judged.why, judged.source) if allowed else judged
         unprobed = _unprobed(host, question, server, vhost)
         yield _configured("query_string", option, expected, server, vhost, judged, unprobed)
-    yield from _whole(host, question, option)
+    yield from whole(host, question, option, _finding, attest="logs")
 
 
 def check_client_address(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -664,12 +574,6 @@ def _tail(host: Host, path: str, size: int = _TAIL_BYTES) -> list[str]:
         return [line for line in lines if "privacy-hosting" not in line and "privacy.hosting" not in line]
 
     return host.once(("tail", path, size), read)
-
-
-def subject(vhost: VirtualHost) -> str:
-    """A virtual host as the report names it: with its ports, for one name often has two."""
-    ports = sorted({str(listen.port) for listen in vhost.listens if listen.port}, key=len)
-    return f"{vhost.label} ({vhost.server}{', port ' + ' and '.join(ports) if ports else ''})"
 
 
 CHECKS = (

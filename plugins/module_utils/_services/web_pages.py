@@ -1,0 +1,497 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests to the host's own web servers, and what their answers show: redirects, HSTS, cookies, pages with forms.
+
+Each is bounded in time and bytes, follows no redirect by itself, and goes to an address of the host whatever names
+resolve to. Of an answer only what is named here is kept: no cookie's value, no text of a page.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import re
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .._host import Host
+from .virtualhost import Listen
+from .web_urls import is_file, looks_acting, resolved
+
+if TYPE_CHECKING:
+    import ssl
+    from http.client import HTTPResponse
+
+    from .web_forms import Contents
+
+ANSWER_S = 5.0  # for one answer, whole
+CRAWL_S = 25.0  # for all pages of a host
+ASK_ALL_S = 15.0  # for all single requests
+PAGE_BYTES = 1 << 20
+PAGES = 200  # of one site
+VARIANTS = 20  # of one path, by their query strings
+WORKERS = 4
+USER_AGENT = "privacy.hosting-audit/pages"
+REDIRECTS = (301, 302, 303, 307, 308)
+_PAGE_TYPES = ("text/html", "application/xhtml+xml")
+
+
+class NoAnswer(Exception):
+    """No answer of HTTP came; the text says why. refused: nobody listens there, or the connection was closed unread."""
+
+    def __init__(self, why: str, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
+
+
+# -- one request ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server is asked. ip: an address of this host; proxy_protocol: connections begin with a PROXY line."""
+
+    ip: str
+    port: int
+    tls: bool
+    proxy_protocol: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
+    def family(self) -> str:
+        return "IPv6" if ":" in self.ip else "IPv4"
+
+    def url(self, name: str, target: str = "/") -> str:
+        """The URL of a site's page at this port."""
+        usual = {"http": 80, "https": 443}[self.scheme] == self.port
+        return f"{self.scheme}://{name}{'' if usual else f':{self.port}'}{target}"
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """A cookie that an answer set; its value is not kept."""
+
+    name: str
+    secure: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is kept of an answer.
+
+    hsts: the text of each Strict-Transport-Security header; location: where it redirects to, absolute, '' where it
+    does not; page: what its HTML holds, None where it is none; cut: why not all of it was read, '' if it was.
+    """
+
+    url: str
+    status: int
+    hsts: tuple[str, ...] = ()
+    location: str = ""
+    cookies: tuple[Cookie, ...] = ()
+    page: Contents | None = None
+    cut: str = ""
+
+
+def ask(address: Address, name: str, target: str = "/", method: str = "GET") -> Answer:
+    """One request for a site's page at an address of this host. Raises NoAnswer."""
+    end = time.monotonic() + ANSWER_S
+    try:
+        with socket.create_connection((address.ip, address.port), ANSWER_S) as plain:
+            if address.proxy_protocol:
+                plain.sendall(_proxy_line(address))
+            if not address.tls:
+                return _asked(plain, end, address, name, target, method)
+            with _tls().wrap_socket(plain, server_hostname=name) as sock:
+                return _asked(sock, end, address, name, target, method)
+    except ConnectionRefusedError:
+        raise NoAnswer("nobody listens there", refused=True) from None
+    except (OSError, ValueError) as error:
+        raise NoAnswer(_reason(error)) from None
+
+
+def _asked(
+    sock: socket.socket, end: float, address: Address, name: str, target: str, method: str
+) -> Answer:
+    from http.client import BadStatusLine, HTTPException, HTTPResponse
+
+    host = address.url(name, "").partition("//")[2]
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        f"Host: {host}",
+        f"User-Agent: {USER_AGENT}",
+        "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.1",
+        "Accept-Encoding: identity",
+        "Max-Forwards: 0" if method == "TRACE" else "",
+        "Connection: close",
+    ]
+    text = "\r\n".join([*filter(None, lines), "", ""])
+    if re.search(r"[^ -~\r\n]", text) or " " in target:
+        raise NoAnswer("the address holds letters that no request can")
+    sock.sendall(text.encode("ascii"))
+    try:
+        response = HTTPResponse(_Timed(sock, end), method=method)  # type: ignore[arg-type]
+        response.begin()
+        return _kept(response, end, address.url(name, target))
+    except BadStatusLine:
+        raise NoAnswer("the connection was closed without an answer", refused=True) from None
+    except HTTPException as error:
+        raise NoAnswer(f"no proper answer of HTTP ({type(error).__name__})") from None
+
+
+class _Timed:
+    """A socket, as HTTPResponse takes it, whose reading ends at a moment however slowly bytes drip."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self.sock, self.end = sock, end
+
+    def makefile(self, *_mode: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Stream(self.sock, self.end), 1 << 14)
+
+
+class _Stream(io.RawIOBase):
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self.sock, self.end = sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left)
+        try:
+            return self.sock.recv_into(buffer)
+        except OSError as error:
+            if type(error).__name__ in ("SSLZeroReturnError", "SSLEOFError"):
+                return 0  # closed without a word
+            raise
+
+
+def _kept(response: HTTPResponse, end: float, url: str) -> Answer:
+    headers = response.headers
+    status = response.status
+    location = headers.get("Location", "").strip() if status in REDIRECTS else ""
+    page, cut = (None, "") if location else _page(response, end, url)
+    return Answer(
+        url=url,
+        status=status,
+        hsts=tuple(value.strip() for value in headers.get_all("Strict-Transport-Security", [])),
+        location=resolved(url, location) if location else "",
+        cookies=tuple(_cookie(value) for value in headers.get_all("Set-Cookie", [])),
+        page=page,
+        cut=cut,
+    )
+
+
+def _page(response: HTTPResponse, end: float, url: str) -> tuple[Contents | None, str]:
+    """What a page holds, and why not all of it was read."""
+    from .web_forms import Contents, contents
+
+    kind = response.headers.get_content_type() if response.headers.get("Content-Type") else ""
+    if kind and kind not in _PAGE_TYPES:
+        return None, ""
+    body, cut = _body(response, end)
+    if not kind and body.lstrip()[:1] != b"<":
+        return None, cut
+    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        return Contents(problem="it is compressed, though that was not asked for"), cut
+    found = contents(_text(body, response.headers.get_content_charset("")), url)
+    return found, cut or found.problem
+
+
+def _body(response: HTTPResponse, end: float) -> tuple[bytes, str]:
+    """The body as far as it was read, and why it was not read to its end."""
+    from http.client import HTTPException
+
+    body = b""
+    try:
+        while len(body) <= PAGE_BYTES:
+            chunk = response.read1(1 << 16)
+            if not chunk:
+                short = response.length  # what was announced and did not come
+                return body, "it broke off" if short else ""
+            body += chunk
+    except TimeoutError:
+        return body, f"it took more than {ANSWER_S:.0f} s"
+    except (OSError, HTTPException, ValueError):
+        return body, "it broke off"
+    return body[:PAGE_BYTES], f"it is larger than {PAGE_BYTES >> 20} MiB"
+
+
+def _text(body: bytes, charset: str) -> str:
+    for mark, coding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")):
+        if body.startswith(mark):
+            return body[len(mark) :].decode(coding, "replace")
+    if not charset:
+        found = re.search(rb"(?i)<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]+)", body[:1024])
+        charset = found.group(1).decode("ascii", "replace") if found else "utf-8"
+    try:
+        return body.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return body.decode("utf-8", "replace")
+
+
+def _cookie(header: str) -> Cookie:
+    pair, *attributes = header.split(";")
+    name = re.sub(r"[^!-~]", "?", pair.partition("=")[0].strip())[:60]
+    return Cookie(name, any(word.strip().lower() == "secure" for word in attributes))
+
+
+def _proxy_line(address: Address) -> bytes:
+    family = "TCP6" if ":" in address.ip else "TCP4"
+    return f"PROXY {family} {address.ip} {address.ip} 40000 {address.port}\r\n".encode()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError) or "timed out" in str(error):
+        return f"no answer within {ANSWER_S:.0f} s"
+    return getattr(error, "reason", "") or getattr(error, "strerror", "") or type(error).__name__
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Whatever the server speaks: its certificate and protocols are judged elsewhere."""
+    import ssl
+    import warnings
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+# -- where a site is asked --------------------------------------------------------------------------------------------
+
+
+def addresses(listens: Iterable[Listen]) -> tuple[Address, ...]:
+    """Where visitors' requests reach these listens: an own address of each family, loopback where there is none."""
+    own = own_addresses()
+    found: dict[Address, None] = {}
+    for listen in listens:
+        try:
+            at = ipaddress.ip_address(listen.address)
+        except ValueError:
+            continue  # a unix socket, or a name
+        every = own.get(at.version) or {4: "127.0.0.1", 6: "::1"}[at.version]
+        ip = every if at.is_unspecified else listen.address
+        found[Address(ip, listen.port, listen.tls, listen.proxy_protocol)] = None
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def own_addresses() -> Mapping[int, str]:
+    """The host's own address for each version of IP, beside loopback: what a route to the outside would use."""
+    found = {}
+    for version, family, far in ((4, socket.AF_INET, "198.51.100.1"), (6, socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.connect((far, 9))  # of a datagram socket: nothing is sent
+                found[version] = sock.getsockname()[0]
+        except OSError:
+            continue
+    return found
+
+
+# -- all pages of own sites -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Site:
+    """One of the provider's own sites, and every address of this host that visitors reach it at."""
+
+    name: str
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request that was made of a site. answer: what came, or why nothing did."""
+
+    site: str
+    url: str
+    address: Address
+    answer: Answer | NoAnswer
+
+
+@dataclass
+class Crawl:
+    """All that was seen of one site. bounds: what ended the search early; skipped: links that look like acting."""
+
+    visits: list[Visit] = field(default_factory=list)
+    bounds: dict[str, None] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
+    frames: dict[str, str] = field(default_factory=dict)  # of other sites over plain http: its URL → the page's
+
+    @property
+    def pages(self) -> list[tuple[Visit, Contents]]:
+        """The pages that were seen."""
+        found = []
+        for visit in self.visits:
+            if isinstance(visit.answer, Answer) and visit.answer.page is not None:
+                found.append((visit, visit.answer.page))
+        return found
+
+
+def crawl(host: Host, sites: Sequence[Site], marker: str) -> dict[str, Crawl]:
+    """Visit the pages of sites that their front pages lead to, over http and https. Raises Unseen: no time left.
+
+    marker: a made-up path, whose answer is a site's error page.
+    """
+    return _Crawler(sites, marker, time.monotonic() + min(CRAWL_S, host.seconds_left() / 2)).run()
+
+
+_Step = tuple[str, str, Address]  # site, URL, where it is asked
+
+
+class _Crawler:
+    """Breadth first, so that a bound leaves out what lies deepest."""
+
+    def __init__(self, sites: Sequence[Site], marker: str, end: float) -> None:
+        self.sites = {site.name: site for site in sites}
+        self.end = end
+        self.found = {site.name: Crawl() for site in sites}
+        self.known: set[tuple[str, Address]] = set()
+        self.steps: list[_Step] = []
+        self.variants: dict[tuple[str, str], int] = {}
+        self.count: dict[tuple[str, Address], int] = {}
+        for site in sites:
+            for address in site.addresses:
+                for target in ("/", marker):
+                    self._add(site.name, address.url(site.name, target), address)
+
+    def run(self) -> dict[str, Crawl]:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            while self.steps:
+                if time.monotonic() > self.end:
+                    for name in {name for name, _url, _address in self.steps}:
+                        self.found[name].bounds[f"the limit of {CRAWL_S:.0f} s was reached"] = None
+                    break
+                batch, self.steps = self.steps[: WORKERS * 2], self.steps[WORKERS * 2 :]
+                for visit in pool.map(_visit, batch):
+                    self._take(visit)
+        return self.found
+
+    def _take(self, visit: Visit) -> None:
+        """Note what a visit found, and where it leads."""
+        crawl = self.found[visit.site]
+        crawl.visits.append(visit)
+        answer = visit.answer
+        if isinstance(answer, NoAnswer):
+            return
+        if answer.location and not is_file(answer.location):
+            self._follow(visit, answer.location, looks_acting(answer.location))
+        for link in answer.page.links if answer.page else ():
+            self._follow(visit, link.url, link.acts, link.framed)
+        if answer.page and answer.page.asks and visit.address.tls:
+            self._also_plain(visit)
+
+    def _follow(self, visit: Visit, url: str, acts: bool, framed: bool = False) -> None:
+        scheme, _slashes, rest = url.partition("://")
+        name, port = _name_and_port(rest.partition("/")[0].partition("?")[0], scheme)
+        if name not in self.sites:
+            if framed and scheme == "http":
+                self.found[visit.site].frames[url] = visit.url
+            return
+        if acts:
+            self.found[name].skipped.add(url)
+            return
+        places = [at for at in self.sites[name].addresses if at.port == port and at.tls == (scheme == "https")]
+        if not places:  # another program's port, or nobody's
+            places = [Address(visit.address.ip, port, scheme == "https")]
+        for address in places[:1] if scheme == "https" else places:
+            self._add(name, url, address)
+
+    def _also_plain(self, visit: Visit) -> None:
+        """Ask for a page with a form over plain http too."""
+        target = re.sub(r"^https://[^/]*", "", visit.url)
+        for address in self.sites[visit.site].addresses:
+            if not address.tls:
+                self._add(visit.site, address.url(visit.site, target), address)
+
+    def _add(self, name: str, url: str, address: Address) -> None:
+        if (url, address) in self.known:
+            return
+        crawl, path = self.found[name], url.partition("?")[0]
+        self.known.add((url, address))
+        if "?" in url:
+            place = (path, address.ip)
+            self.variants[place] = self.variants.get(place, 0) + 1
+            if self.variants[place] > VARIANTS:
+                crawl.bounds[f"a page has more than {VARIANTS} variants by query strings"] = None
+                return
+        kind = (name, address)
+        if self.count.get(kind, 0) >= PAGES:
+            crawl.bounds[f"the limit of {PAGES} pages was reached"] = None
+            return
+        self.count[kind] = self.count.get(kind, 0) + 1
+        self.steps.append((name, url, address))
+
+
+def _visit(step: _Step) -> Visit:
+    name, url, address = step
+    target = re.sub(r"^https?://[^/?]*", "", url) or "/"
+    try:
+        answer: Answer | NoAnswer = ask(address, name, target)
+    except NoAnswer as none:
+        answer = none
+    return Visit(name, url, address, answer)
+
+
+def _name_and_port(where: str, scheme: str) -> tuple[str, int]:
+    """The name and port of a URL's authority."""
+    name, _colon, port = where.partition(":")
+    return name, int(port) if port.isdigit() else {"http": 80, "https": 443}.get(scheme, 0)
+
+
+# -- single requests to many sites ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that is to be made."""
+
+    address: Address
+    name: str
+    target: str
+    method: str = "GET"
+
+    @property
+    def url(self) -> str:
+        return self.address.url(self.name, self.target)
+
+
+def ask_all(host: Host, requests: Iterable[Request]) -> dict[Request, Answer | NoAnswer]:
+    """The answers to many requests, made side by side. Raises Unseen: no time left."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    wanted = list(dict.fromkeys(requests))
+    end = time.monotonic() + min(ASK_ALL_S, host.seconds_left() / 2)
+
+    def answer(request: Request) -> Answer | NoAnswer:
+        if time.monotonic() > end:
+            return NoAnswer(f"the limit of {ASK_ALL_S:.0f} s was reached")
+        try:
+            return ask(request.address, request.name, request.target, request.method)
+        except NoAnswer as none:
+            return none
+
+    with ThreadPoolExecutor(WORKERS * 2) as pool:
+        return dict(zip(wanted, pool.map(answer, wanted)))

@@ -158,7 +158,7 @@ class Lab:
     def restore(self, names: Sequence[str], snapshot: str = PRISTINE) -> None:
         """Put hosts back to a snapshot, or to how they were right after `up`.
 
-        Without names, the one that issues certificates stays: it starts with other authorities, of which no server knows.
+        Without names, the one that issues certificates stays: each start gives it other authorities.
         """
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
@@ -291,7 +291,7 @@ class Lab:
         return f"{self._snapshot_image_prefix}{host.name}:{name}"
 
     def _recreate_all(self, hosts: Sequence[Host], snapshot: str) -> None:
-        """Recreate hosts side by side; first the one that issues certificates, whose authorities the others are given."""
+        """Recreate hosts side by side, but first the one that issues certificates: others are given its authorities."""
         issuing = [host for host in hosts if host.issues_certificates]
         for host in issuing:
             self._recreate(host, snapshot)

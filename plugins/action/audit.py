@@ -16,11 +16,11 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._finding import ERROR, Finding
 from ..module_utils._measures import MEASURES
+from ..plugin_utils._asking import ask
 from ..plugin_utils._sources import packed
 from ..plugin_utils._statement import Promise, Statement, StatementError, plain, statement_of_play
 from ..plugin_utils._verdict import promise_row
 
-MODULE = "privacy.hosting.measure_info"
 SCHEMA = 1
 
 
@@ -115,10 +115,8 @@ class ActionModule(ActionBase):
             "own_sites": list(statement.own_sites),
             "sources": packed({measure for measure, _asked in questions}),
         }
-        # a module's arguments would otherwise be written to the host's system log
-        quiet = {**variables, "ansible_no_target_syslog": True}
         try:
-            result = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=quiet)
+            result = ask(self, arguments, variables)
         except AnsibleConnectionFailure as error:
             raise NotAsked("reach", f"the host could not be reached: {one_line(error)}") from None
         except AnsibleError as error:

@@ -108,17 +108,10 @@ host:
     took_s: 0.41
 """
 
-import base64
-import importlib
-import json
-import sys
-import zlib
-from importlib.machinery import ModuleSpec
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
-PACKAGE = "privacy_hosting"  # what the sources are imported as
+from ..module_utils._received import answers
+
 SPEC = {
     "questions": {
         "type": "list",
@@ -138,36 +131,11 @@ SPEC = {
 }
 
 
-class Sources:
-    """Imports from memory: the sources of our modules by dotted name; whatever stands above one is a package."""
-
-    def __init__(self, packed: str) -> None:
-        self._texts: dict[str, str] = json.loads(zlib.decompress(base64.b64decode(packed)))
-        self._packages = {name.rpartition(".")[0] for name in self._texts} | {PACKAGE}
-
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        """As an importer's; None for what is not ours."""
-        package = name in self._packages
-        if not package and name not in self._texts:
-            return None
-        return ModuleSpec(name, self, origin=f"{name.replace('.', '/')}.py", is_package=package)  # type: ignore[arg-type]
-
-    def create_module(self, _spec: ModuleSpec) -> None:
-        """As a loader's; the usual kind of module serves."""
-
-    def exec_module(self, module: Any) -> None:
-        """As a loader's."""
-        spec = module.__spec__
-        code = compile(self._texts.get(spec.name, ""), spec.origin, "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 - this is what importing a source means
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    # taken out, so that the result does not bring it back
-    sys.meta_path.append(Sources(module.params.pop("sources")))
-    answers = importlib.import_module(f"{PACKAGE}._answer").answers
-    module.exit_json(changed=False, **answers(module.params))
+    answered = answers(module.params)
+    del module.params["sources"]  # the result would bring it back
+    module.exit_json(changed=False, **answered)
 
 
 if __name__ == "__main__":

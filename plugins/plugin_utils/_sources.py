@@ -16,7 +16,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-PACKAGE = "privacy_hosting"  # as in the module
+from ..module_utils._received import PACKAGE
+
 MODULE_UTILS = Path(__file__).resolve().parent.parent / "module_utils"
 
 # 'from ..a.b import (c, d)' at the beginning of a line: the only way in which our files import each other

@@ -27,8 +27,8 @@ _TEXT = {
 # Public keys by object identifier; bits where these follow from the kind.
 _KEYS = {
     "1.2.840.113549.1.1.1": "RSA", "1.2.840.113549.1.1.10": "RSA", "1.2.840.10045.2.1": "EC",
-    "1.2.840.10040.4.1": "DSA", "1.3.101.112": "Ed25519", "1.3.101.113": "Ed448", "2.16.840.1.101.3.4.3.17": "ML-DSA-44",
-    "2.16.840.1.101.3.4.3.18": "ML-DSA-65", "2.16.840.1.101.3.4.3.19": "ML-DSA-87",
+    "1.2.840.10040.4.1": "DSA", "1.3.101.112": "Ed25519", "1.3.101.113": "Ed448",
+    "2.16.840.1.101.3.4.3.17": "ML-DSA-44", "2.16.840.1.101.3.4.3.18": "ML-DSA-65", "2.16.840.1.101.3.4.3.19": "ML-DSA-87",
 }  # fmt: skip
 _KEY_BITS = {"Ed25519": 256, "Ed448": 456}
 
@@ -373,11 +373,11 @@ def verify(host: Host, chain: Sequence[bytes], name: str | None = None, authorit
 
 
 def _verified(host: Host, chain: Sequence[bytes], authorities: str) -> str | None:
-    reason = _by_openssl(host, chain, [])
-    if reason is None or not authorities:
-        return reason
-    host.read(authorities)
-    return _by_openssl(host, chain, ["-CAfile", authorities])
+    """First by the system's directory of authorities, of which few are read; by all in one file only if need be."""
+    if authorities:
+        host.read(authorities)
+    reason = _by_openssl(host, chain, ["-CAfile", authorities] if authorities else ["-no-CAfile"])
+    return _by_openssl(host, chain, []) if reason in _UNTRUSTED else reason
 
 
 def _by_openssl(host: Host, chain: Sequence[bytes], options: Sequence[str]) -> str | None:
@@ -418,15 +418,20 @@ def _pem(chain: Sequence[bytes]) -> bytes:
     )
 
 
+_NO_ISSUER = "its issuer is neither sent with it nor trusted here"
+_SELF_SIGNED = "it is signed by itself"
+_NOT_TRUSTED = "its chain ends in an authority that is not trusted here"
+_UNTRUSTED = (_NO_ISSUER, _SELF_SIGNED, _NOT_TRUSTED)
+
 # What openssl's numbers mean for an administrator (X509_V_ERR_…); others in openssl's own words.
 _REASONS = {
-    2: "its issuer is not sent with it, and no authority that is trusted here",
+    2: _NO_ISSUER,
     9: "it is not valid yet",
     10: "it has ended",
-    18: "it is signed by itself",
-    19: "its chain ends in an authority that is not trusted here",
-    20: "its issuer is not sent with it, and no authority that is trusted here",
-    21: "its issuer is not sent with it, and no authority that is trusted here",
+    18: _SELF_SIGNED,
+    19: _NOT_TRUSTED,
+    20: _NO_ISSUER,
+    21: _NO_ISSUER,
     26: "it is not meant for servers",
 }
 
@@ -440,4 +445,4 @@ def _reason(code: int, output: str) -> str | None:
         raise Unseen(f"'openssl verify' failed: {_printable(lines[-1]) if lines else f'exit code {code}'}")
     number, depth, words = errors[0]
     reason = _REASONS.get(int(number), words)
-    return reason if depth == "0" or int(number) == 19 else f"{reason} (certificate {int(depth) + 1} of its chain)"
+    return reason if depth == "0" or reason in _UNTRUSTED else f"{reason} (certificate {int(depth) + 1} of its chain)"

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import os
 import secrets
 import shlex
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,28 +20,49 @@ from lab import machine
 # Path, content (None: a folder), mode and owner of what a server is given.
 File = tuple[str, "bytes | None", int, str]
 
+# Where privacy.hosting.ssh_two_factor keeps what one-time codes are made from, and with which settings.
+_FACTORS = "/var/lib/privacy-hosting/two-factor"
+_FACTOR_SETTINGS = ('" RATE_LIMIT 3 30', '" WINDOW_SIZE 3', '" DISALLOW_REUSE', '" TOTP_AUTH')
+_STEP = 30  # seconds that a code is for (RFC 6238)
+
 
 @dataclass(frozen=True)
 class Account:
-    """One login account. chroot: the folder that sshd locks a customer into, or ''."""
+    """One login account.
+
+    chroot: the folder that sshd locks a customer into, or ''. enrolled: whether it has a secret for one-time codes.
+    """
 
     name: str
     uid: int
     groups: tuple[str, ...]
     shell: str
     chroot: str = ""
+    enrolled: bool = False
 
     def make_secrets(self, state: Path) -> None:
-        """Make a key pair and a password, where there is none yet, in the lab's folder `state`."""
+        """Make what the account logs in with, where there is none yet, in the lab's folder `state`."""
         folder = self.folder(state)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key, password = folder / "id_ed25519", folder / "password"
+        key, password, factor = folder / "id_ed25519", folder / "password", folder / "totp"
         if not key.exists():
             machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(key)])
         if not password.exists():
             password.write_text(f"{secrets.token_urlsafe(12)}\n")
             hashed = machine.run(["openssl", "passwd", "-6", "-stdin"], stdin=password.read_bytes())
             (folder / "password.hash").write_text(hashed)
+        if self.enrolled and not factor.exists():
+            scratch_codes = [f"{secrets.randbelow(90_000_000) + 10_000_000}\n" for _ in range(5)]
+            factor.write_text("".join([f"{base64.b32encode(secrets.token_bytes(20)).decode()}\n", *scratch_codes]))
+
+    def code(self, state: Path) -> str:
+        """The one-time code of this moment. Raises LabError for an account without a secret."""
+        if not self.enrolled:
+            raise machine.LabError(f"{self.name} has no secret for one-time codes")
+        secret = base64.b32decode((self.folder(state) / "totp").read_text().split()[0])
+        digest = hmac.digest(secret, int(time.time() // _STEP).to_bytes(8, "big"), "sha1")
+        start = digest[-1] & 0xF
+        return f"{(int.from_bytes(digest[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
     def folder(self, state: Path) -> Path:
         """Where a lab keeps this account's secrets."""
@@ -58,6 +83,12 @@ class Account:
         public = (self.folder(state) / "id_ed25519.pub").read_bytes()
         yield f"/home/{self.name}/.ssh", None, 0o700, self.name
         yield f"/home/{self.name}/.ssh/authorized_keys", public, 0o600, self.name
+        if self.enrolled:
+            secret, *scratch_codes = (self.folder(state) / "totp").read_text().split()
+            factor = "".join(f"{line}\n" for line in (secret, *_FACTOR_SETTINGS, *scratch_codes)).encode()
+            for folder in (os.path.dirname(_FACTORS), _FACTORS):
+                yield folder, None, 0o700, "root"
+            yield f"{_FACTORS}/{self.name}", factor, 0o400, "root"
         if self.chroot:
             yield f"{self.chroot}/files", None, 0o755, self.name
             yield f"{self.chroot}/files/index.html", b"<!doctype html>\n<title>Mine</title>\n", 0o644, self.name

@@ -345,6 +345,15 @@ def test_a_job_that_the_inventory_vouches_for(world: World) -> None:
     assert statuses(world.ask("deleters", harmless_jobs=["/etc/cron.d/another", "x"])) == {"error"}
 
 
+def test_a_job_that_is_vouched_for_is_no_excuse_where_nothing_destroys(world: World) -> None:
+    world.no_destroyer()
+    world.history(9)
+    world.rotate(DAILY.replace("rotate 1000", "rotate 9000"))
+    world.jobs.append(replace(CRON, text="php /usr/local/panel/cron.php"))
+    assert statuses(world.ask("destruction")) == {"error"}
+    assert statuses(world.ask("destruction", harmless_jobs=[CRON.name])) == {"fail"}
+
+
 def test_logs_that_begin_later_than_the_host(world: World) -> None:
     world.born = origin.Origin(ago(100), "the host is of then")
     world.history(9)

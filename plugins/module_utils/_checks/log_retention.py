@@ -715,7 +715,7 @@ def _rotated(case: _Case, family: Family, rotations: Sequence[Rotation], fate: _
     if sound is not None and not math.isinf(sound.every_days):
         fate.rotating.append(sound.run.job)
         return sound.every_days
-    unknown = "" if rotations else _unknown(case.host)
+    unknown = "" if rotations else _unknown(cleaning.unknown_jobs(case.host))
     if unknown and _rotated_by_others(case.host, family):
         return 1.0
     why, source = _not_by_time(case.host, family, rotations)
@@ -813,7 +813,9 @@ def _unreached(
         (not cleaner.clear or _may_be_in_time(case, cleaner, rotations, span)) and any(map(cleaner.reaches, left))
         for cleaner in retention.all_cleaners(case.host)
     )
-    unknown = _unknown(case.host)
+    # whom the inventory vouches for may still rotate, but destroys nothing
+    vouched = _unknown_jobs(case)[1]
+    unknown = _unknown([job for job in cleaning.unknown_jobs(case.host) if job not in vouched])
     said = f"nothing found that will destroy {what} in time"
     said += f" ({'; '.join(reasons[:_NAMED])})" if reasons else ""
     fate.layers.append(Layer(CONFIGURED, None if unclear or unknown else False, said + unknown, source))
@@ -837,11 +839,10 @@ def _too_late(cleaner: Cleaner, span: float) -> str:
     return f"{cleaner} destroys after {cleaner.days:.0f} days, when lines may be {latest:.0f} days old"
 
 
-def _unknown(host: Host) -> str:
+def _unknown(jobs: Sequence[Job]) -> str:
     """A clause that names jobs of which we cannot tell what they do; '' where there are none."""
-    unknown = cleaning.unknown_jobs(host)
-    names = _some([job.source or job.name for job in unknown])
-    return f"; what {names} does is not known" if unknown else ""
+    names = _some([job.source or job.name for job in jobs])
+    return f"; what {names} does is not known" if jobs else ""
 
 
 def _job_layers(case: _Case, job: Job, rotations: Sequence[Rotation]) -> Iterator[Layer]:

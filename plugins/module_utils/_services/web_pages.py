@@ -40,7 +40,7 @@ PAGES = 200  # of one site
 VARIANTS = 20  # of one path, by their query strings
 WORKERS = 4
 USER_AGENT = "privacy.hosting-audit/pages"
-REDIRECTS = (301, 302, 303, 307, 308)
+MOVED = (301, 302, 303, 307, 308)
 _PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
 
@@ -182,7 +182,7 @@ class _Stream(io.RawIOBase):
 def _kept(response: HTTPResponse, end: float, url: str) -> Answer:
     headers = response.headers
     status = response.status
-    location = headers.get("Location", "").strip() if status in REDIRECTS else ""
+    location = headers.get("Location", "").strip() if status in MOVED else ""
     page, cut = (None, "") if location else _page(response, end, url)
     return Answer(
         url=url,

@@ -110,7 +110,8 @@ def _closing(lab: Lab, reports: Path) -> Sequence[str]:
         "The servers stay up, so try things yourself:",
         "  . .venv/bin/activate",
         f"  ansible-playbook privacy.hosting.audit {' '.join(_inventories(lab))}",
-        f"  {name}lab/lab ssh web1",
+        f"  {name}lab/lab ssh web1            # as Ansible does",
+        f"  {name}lab/lab ssh anna@web1       # as staff, with the code that `{name}lab/lab code anna` tells",
         f"  {name}lab/lab restore            # the servers as they were before",
         "`make clean` removes all of it, but for the Debian packages.",
     ]

@@ -208,16 +208,17 @@ class Lab:
         """Run a command as root on a host and return its output."""
         return machine.podman("exec", self.container(host), *command)
 
-    def ssh_command(self, host: Host, *command: str) -> list[str]:
-        """The ssh command line that logs in on a host."""
+    def ssh_command(self, host: Host, *command: str, account: str = ACCOUNT) -> list[str]:
+        """The ssh command line that logs in on a host; whoever has a second factor is asked for it."""
+        automation = account == ACCOUNT
+        key = self.state / "id_ed25519" if automation else self.accounts[account].folder(self.state) / "id_ed25519"
+        options = [*self._ssh_options(self.state), *(["BatchMode=yes"] if automation else [])]
         return [
             "ssh",
             "-i",
-            str(self.state / "id_ed25519"),
-            *(word for option in self._ssh_options(self.state) for word in ("-o", option)),
-            "-o",
-            "BatchMode=yes",
-            f"{ACCOUNT}@{self.network.ipv4(host.number)}",
+            str(key),
+            *(word for option in options for word in ("-o", option)),
+            f"{account}@{self.network.ipv4(host.number)}",
             *command,
         ]
 

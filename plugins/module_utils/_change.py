@@ -275,8 +275,8 @@ class Transaction:
     run: groups the transactions that undo puts back together, a time like 2026-01-31T12:00:00Z.
     Make it before reading what is to be changed: it first puts back what was cut off (``recovered`` names it).
     In check mode nothing is touched; ``changed`` and ``diff`` tell what would be done.
-    validations: commands that judge what was written; reloads: units to reload then; proofs: called when they are
-    reloaded, each says what is wrong now, '' if nothing is.
+    validations: commands that judge what was written; judges: called after them; reloads: units to reload then;
+    proofs: called when they are reloaded. A judge or a proof says what is wrong now, '' if nothing is.
     undoes: it puts its run back; units then change before the files that they need go.
     """
 
@@ -292,6 +292,7 @@ class Transaction:
         self.run, self.name, self.check, self.root = run, name, check, root
         self.validations: list[Validation] = []
         self.reloads: list[str] = []
+        self.judges: list[Callable[[], str]] = []
         self.proofs: list[Callable[[], str]] = []
         self.call, self._undoes = caller, undoes
         self._paths: dict[str, PathChange] = {}
@@ -359,6 +360,15 @@ class Transaction:
         self._units.pop(name, None)
         if before != wanted:
             self._units[name] = UnitChange(name, before, wanted)
+
+    def take_back(self, done: Transaction) -> None:
+        """What a complete transaction changed as it was before, judged and loaded as it was there."""
+        for path in reversed(list(done._paths.values())):
+            self.put(path.path, path.before)
+        for unit in done._units.values():
+            self.unit(unit.name, unit.before)
+        self.validations += done.validations
+        self.reloads += done.reloads
 
     @property
     def changed(self) -> bool:
@@ -470,16 +480,14 @@ class Transaction:
             if faults - known:
                 self._refused = validation
                 raise ChangeError(told)
+        _ask(self.judges)
         _daemon_reload(self._paths, self.call)
         if not self._undoes:
             self._set_units()
         self._tidy()
         self._reloading = True
         _reload(self.reloads, self.call)
-        for proof in self.proofs:
-            told = proof()
-            if told:
-                raise ChangeError(told)
+        _ask(self.proofs)
 
     def _place_files(self) -> None:
         """Write all beside their targets first, so that a full disk shows before anything has changed."""
@@ -805,6 +813,13 @@ def _holds_others(change: PathChange, undo: Transaction) -> bool:
 
 
 # -- small steps ----------------------------------------------------------------------------------------------
+
+
+def _ask(judges: Iterable[Callable[[], str]]) -> None:
+    """Raises ChangeError with what the first one says that is not content."""
+    told = next(filter(None, (judge() for judge in judges)), "")
+    if told:
+        raise ChangeError(told)
 
 
 def _prepare(change: PathChange) -> None:

@@ -1,0 +1,200 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a site answers as a visitor would find it: handshakes that are verified, and what plain http says.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .certbot import CHALLENGES
+from .sites import Site, addresses, for_visitors, is_own
+
+_ANSWER_S = 5.0  # for one connection
+_RELOAD_S = 10.0  # until a reloaded server works by its new configuration
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a listener on all addresses is asked
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A handshake: the certificate that was shown (DER, b'' if it failed), and why it is not to be trusted."""
+
+    certificate: bytes = b""
+    fault: str = ""
+
+
+def shake(address: str, name: str, authorities: str = "") -> Shown:
+    """A handshake at port 443 of an address, verified as a browser does for this name."""
+    context = ssl.create_default_context()
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+        with (
+            socket.create_connection((address, 443), timeout=_ANSWER_S) as plain,
+            context.wrap_socket(plain, server_hostname=name) as encrypted,
+        ):
+            return Shown(encrypted.getpeercert(binary_form=True) or b"")
+    except ssl.SSLCertVerificationError as error:
+        return Shown(fault=f"the certificate is not trusted: {error.verify_message}")
+    except OSError as error:
+        return Shown(fault=error.strerror or str(error) or type(error).__name__)
+
+
+def not_served(site: Site, authorities: str) -> str:
+    """Why a site does not answer over https at each of its own addresses for each of its names, '' if it does.
+
+    Waits until a server that was just reloaded does.
+    """
+    return _settled(lambda: next(_not_served(site, authorities), ""))
+
+
+def _not_served(site: Site, authorities: str) -> Iterator[str]:
+    for vhost in site.vhosts:
+        for listen in for_visitors(vhost, tls=True):
+            address = _ANY.get(listen.address, listen.address)
+            for name in _askable(vhost.names):
+                fault = shake(address, name, authorities).fault
+                if fault and (listen.address != "::" or _has_ipv6()):
+                    yield f"https://{name} does not answer as it should at {listen.address}: {fault}"
+
+
+def not_reached(site: Site, authorities: str) -> str:
+    """Why visitors who ask for a site's names over https may not end up here, '' if they do."""
+    return _settled(lambda: next(_not_reached(site, authorities), ""))
+
+
+def _not_reached(site: Site, authorities: str) -> Iterator[str]:
+    own = {certificate for certificate in _own_certificates(site, authorities) if certificate}
+    for name in _askable(site.names):
+        found = [address for address in addresses(name) if _opens(address, 80) or _opens(address, 443)]
+        if not found:
+            yield f"{name} leads to no address that answers"
+        for address in found:
+            shown = shake(address, name, authorities)
+            if shown.certificate not in own:
+                yield f"https://{name} is answered by another host or not at all ({shown.fault or address})"
+
+
+def _own_certificates(site: Site, authorities: str) -> Iterator[bytes]:
+    for vhost in site.vhosts:
+        for listen in for_visitors(vhost, tls=True):
+            for name in _askable(vhost.names):
+                yield shake(_ANY.get(listen.address, listen.address), name, authorities).certificate
+
+
+def not_redirected(site: Site) -> str:
+    """Why a site's plain http does not send visitors to https of the name they asked for, '' if it does."""
+    return _settled(lambda: next(_not_redirected(site), ""))
+
+
+def _not_redirected(site: Site) -> Iterator[str]:
+    for vhost in site.vhosts:
+        for listen in for_visitors(vhost, tls=False):
+            for name in _askable(vhost.names):
+                try:
+                    status, location, _body = _get(_ANY.get(listen.address, listen.address), name, "/")
+                except OSError:
+                    if listen.address == "::" and not _has_ipv6():
+                        continue
+                    yield f"http://{name} does not answer at {listen.address}"
+                    continue
+                if status not in (301, 308) or urlsplit(location).netloc != name or location[:8] != "https://":
+                    yield f"http://{name} answers {status} at {listen.address}, not a redirect to https"
+
+
+def not_provable(site: Site) -> str:
+    """Why an authority would not find the proof that a site is ours, '' if it would.
+
+    Puts a file where the proofs will be, asks for it by each name, and removes it. Names that lead to addresses of
+    other machines are believed: from here their way back may not be open.
+    """
+    token = f"privacy-hosting-{secrets.token_hex(16)}"
+    path = os.path.join(CHALLENGES, ".well-known", "acme-challenge", token)
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    try:
+        with open(path, "x", encoding="ascii") as stream:
+            stream.write(token)
+        os.chmod(path, 0o644)
+        return _settled(lambda: next(_not_provable(site, token), ""))
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            os.rmdir(os.path.dirname(path))
+            os.rmdir(os.path.dirname(os.path.dirname(path)))
+
+
+def _not_provable(site: Site, token: str) -> Iterator[str]:
+    for name in site.names:
+        for address in filter(is_own, addresses(name)):
+            if not _fetches(address, name, token):
+                yield f"http://{name}/.well-known/acme-challenge/ is not answered from {CHALLENGES} at {address}"
+
+
+def _fetches(address: str, name: str, token: str) -> bool:
+    """Whether the token is found, at https too if http leads there."""
+    path = f"/.well-known/acme-challenge/{token}"
+    try:
+        status, location, body = _get(address, name, path)
+        if status in (301, 302, 307, 308) and location == f"https://{name}{path}":
+            status, _location, body = _get(address, name, path, tls=True)
+    except OSError:
+        return False
+    return status == 200 and body.decode("ascii", "replace").strip() == token
+
+
+def _get(address: str, name: str, path: str, *, tls: bool = False) -> tuple[int, str, bytes]:
+    """Status, Location and the beginning of the body of an answer. Raises OSError."""
+    connection = http.client.HTTPConnection(name, timeout=_ANSWER_S)
+    connection.sock = socket.create_connection((address, 443 if tls else 80), timeout=_ANSWER_S)
+    if tls:
+        context = ssl._create_unverified_context()  # noqa: S323  ACME's servers do not verify here either
+        connection.sock = context.wrap_socket(connection.sock, server_hostname=name)
+    try:
+        connection.request("GET", path, headers={"Host": name, "User-Agent": "privacy.hosting", "Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Location", ""), answer.read(1 << 16)
+    except http.client.HTTPException as error:
+        raise OSError(str(error) or type(error).__name__) from None
+    finally:
+        connection.close()
+
+
+def _settled(judge: Callable[[], str]) -> str:
+    """What a judge says once it is content, or the time for a reload is over."""
+    end = time.monotonic() + _RELOAD_S
+    while True:
+        fault = judge()
+        if not fault or time.monotonic() > end:
+            return fault
+        time.sleep(0.3)
+
+
+def _opens(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=_ANSWER_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _has_ipv6() -> bool:
+    return is_own("::1")
+
+
+def _askable(names: tuple[str, ...]) -> list[str]:
+    """Names that can be asked for; of a wildcard, one that it stands for."""
+    exact = [name.replace("*", "www", 1) if name.startswith("*.") else name for name in names]
+    return [name for name in exact if name not in ("", "_") and not set(name) & set("*?~^$(")]

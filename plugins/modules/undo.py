@@ -88,6 +88,8 @@ from ..module_utils._change import ChangeError, Undone, exit_told, plan_undo
 # what an administrator must know once a measure's changes are gone
 AFTERWARDS = {
     "log_retention": "The former rotation of logs applies again; it may throw web logs away before their time.",
+    "ssh_two_factor": "SSH asks nobody for a second factor any more; the secrets in "
+    "/var/lib/privacy-hosting/two-factor stay, and count again once harden has run.",
     "web_log": "Web logs are written in their former format again; they may lack what the statement promises.",
 }
 

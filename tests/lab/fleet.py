@@ -147,6 +147,19 @@ def promise(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {row["id"]: row for row in record["promises"]}[name]
 
 
+def python_of_files(path: str, python: str) -> str:
+    """Shell text that makes an interpreter which takes no program as its input: the audit then sends a module."""
+    return f"""
+cat > {path} << 'END'
+#!/bin/sh
+for last; do :; done
+[ "$last" = - ] && exit 1
+exec {python} "$@"
+END
+chmod 755 {path}
+"""
+
+
 def verdicts(record: Mapping[str, Any]) -> dict[str, str]:
     """The verdicts of a host's record, by promise."""
     return {row["id"]: row["verdict"] for row in record["promises"]}

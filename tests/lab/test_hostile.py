@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.lab.fleet import BIN, Fleet, findings, promise, verdicts
+from tests.lab.fleet import BIN, Fleet, findings, promise, python_of_files, verdicts
 
 pytestmark = pytest.mark.only("trixie")
 
@@ -91,12 +91,17 @@ done
 """
 
 
-def test_a_full_disk_is_said(hardened: Fleet):
+def test_a_host_that_has_no_room_for_temporary_files_is_judged(hardened: Fleet):
     hardened.shell("web1", FULL)
-    for pipelining in "10":
-        records = hardened.audit(f"full-{pipelining}", ANSIBLE_PIPELINING=pipelining)
-        assert unproven(records["web1"], WEB_LOG)
-        assert promise(records["web2"], WEB_LOG)["verdict"] == "kept"
+    records = hardened.audit("full")
+    assert {promise(records[host], WEB_LOG)["verdict"] for host in hardened.hosts} == {"kept"}
+
+
+def test_a_full_disk_is_said_where_a_module_must_be_sent(hardened: Fleet):
+    hardened.shell("web1", FULL)
+    hardened.shell("web1", python_of_files("/usr/local/bin/of-files", "/usr/bin/python3"))
+    records = hardened.audit("full-module", "-e", "ansible_python_interpreter=/usr/local/bin/of-files")
+    assert unproven(records["web1"], WEB_LOG)
 
 
 # -- too many, too strange --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.lab.fleet import BIN, verdicts
+from tests.lab.fleet import BIN, python_of_files, verdicts
 
 TRACE = "/run/traced"
 CALLS = (
@@ -24,6 +24,7 @@ exec strace --follow-forks --quiet=all --decode-fds=path --output={TRACE}.$$ --t
 END
 chmod 755 /usr/local/bin/traced-python
 """
+OF_FILES = python_of_files("/usr/local/bin/traced-python-of-files", "/usr/local/bin/traced-python")
 # Configuration that names logs which are not there: a program that only reads must not make them.
 MISSING = {
     "web1": """
@@ -89,6 +90,11 @@ def harmless(path: str) -> bool:
 
 def changes(trace: str) -> list[str]:
     """The calls of a trace that made, changed, renamed, removed or locked something that is not the connection's."""
+    return [line for line in written(trace) if not all(map(harmless, named(CALL.match(line).group(2)) or [""]))]
+
+
+def written(trace: str) -> list[str]:
+    """The calls of a trace that made, changed, renamed, removed or locked anything."""
     found = []
     for line in trace.splitlines():
         call = CALL.match(line)
@@ -96,8 +102,7 @@ def changes(trace: str) -> list[str]:
             continue
         if call.group(1).startswith("open") and not WRITES.search(call.group(2)):
             continue
-        if not all(map(harmless, named(call.group(2)) or [""])):
-            found.append(line)
+        found.append(line)
     return found
 
 
@@ -107,29 +112,26 @@ def listing(fleet, host: str) -> dict[str, str]:
     return {path: told for path, told in lines if not OTHERS.match(path)}
 
 
-def log_in(fleet, pipelining: str) -> None:
+def log_in(fleet) -> None:
     """Leave the traces that any login over Ansible's connection leaves, before they are looked for."""
     inventories = [f"--inventory={inventory}" for inventory in fleet.inventories]
     command = [str(BIN / "ansible"), "all", "--become", "-m", "ansible.builtin.ping", *inventories]
-    environment = fleet.environment(ANSIBLE_PIPELINING=pipelining)
-    subprocess.run(command, cwd=fleet.lab.state, env=environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=fleet.lab.state, env=fleet.environment(), check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("pipelining", ["1", "0"], ids=["pipelined", "by files"])
-def test_the_audit_makes_changes_and_removes_nothing(pipelining, hardened):
+@pytest.mark.parametrize("python", ["traced-python", "traced-python-of-files"], ids=["by one command", "by a module"])
+def test_the_audit_makes_changes_and_removes_nothing(python, hardened):
     hosts = hardened.hosts
-    hardened.shells({host: WRAPPER + MISSING[host] for host in hosts})
-    log_in(hardened, pipelining)
+    hardened.shells({host: WRAPPER + OF_FILES + MISSING[host] for host in hosts})
+    log_in(hardened)
     before = {host: listing(hardened, host) for host in hosts}
-    records = hardened.audit(
-        f"read-only-{pipelining}", "-e", "ansible_python_interpreter=/usr/local/bin/traced-python",
-        ANSIBLE_PIPELINING=pipelining,
-    )  # fmt: skip
+    records = hardened.audit(f"read-only-{python}", "-e", f"ansible_python_interpreter=/usr/local/bin/{python}")
     for host in hosts:
         assert {"kept", "broken"} & set(verdicts(records[host]).values()), "the audit saw nothing"
         trace = hardened.shell(host, f"cat {TRACE}.*")
         assert trace.count("openat(") > 100
         assert not changes(trace)
+        assert ("ansible" in " ".join(written(trace))) == (python == "traced-python-of-files")
         after = listing(hardened, host)
         changed = {path for path in before[host].keys() | after.keys() if before[host].get(path) != after.get(path)}
         assert not {path for path in changed if not PROBED.match(path)}
@@ -138,7 +140,7 @@ def test_the_audit_makes_changes_and_removes_nothing(pipelining, hardened):
 
 
 def test_without_probes_not_even_a_log_line_is_written(hardened):
-    log_in(hardened, "1")
+    log_in(hardened)
     before = {host: listing(hardened, host) for host in hardened.hosts}
     records = hardened.audit("no-probe", "-e", '{"audit_probe": false}')
     for host in hardened.hosts:

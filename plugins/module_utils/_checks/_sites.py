@@ -9,7 +9,6 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from .._finding import ERROR, NOT_APPLICABLE, Finding
 from .._host import Host
 from .._measure import Question
 from .._services.listeners import UnknownListener, unknown_listeners
-from .._services.virtualhost import VirtualHost, WebServer
+from .._services.virtualhost import VirtualHost, WebServer, covers
 from .._services.web import web_servers
 
 # makes a finding: option, what it is about, status; then by name observed, expected, source, remedy
@@ -34,18 +33,7 @@ def subjects(host: Host, question: Question) -> list[tuple[WebServer, VirtualHos
 
 def answers(vhost: VirtualHost, site: str) -> bool:
     """Whether a virtual host is meant to answer for a site's name."""
-    return any(names(name.lower(), site.lower()) for name in vhost.names)
-
-
-def names(name: str, site: str) -> bool:
-    """Whether a configured name, which may have wildcards or be an expression, is about a site's name."""
-    if name.startswith("~"):
-        try:
-            return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", name[1:]), site) is not None
-        except re.error:
-            return True
-    parts = [".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", name.lstrip("."))]
-    return re.fullmatch(("(.*\\.)?" if name.startswith(".") else "") + "".join(parts), site) is not None
+    return any(covers(name, site) for name in vhost.names)
 
 
 def whole(

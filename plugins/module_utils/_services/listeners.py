@@ -62,6 +62,20 @@ def unknown_listeners(host: Host) -> list[UnknownListener]:
     return host.once("unknown_listeners", lambda: list(_unknown(host)))
 
 
+def unread_web_servers(host: Host) -> list[tuple[str, Listener]]:
+    """The sockets that other machines can reach of programs that serve web pages, and that we do not read.
+
+    Each with the program's name. Raises Unseen.
+    """
+    processes = {process.pid: process for process in host.processes()}
+    found = []
+    for listener in host.listeners():
+        programs = {_program(processes[pid]) for pid in listener.pids if pid in processes}
+        if listener.protocol.startswith("tcp") and reachable(listener):
+            found += [(program, listener) for program in sorted(programs & _WEB_PROGRAMS)]
+    return found
+
+
 def reachable(listener: Listener) -> bool:
     """Whether a socket listens to more than the host itself."""
     return not ipaddress.ip_address(listener.address).is_loopback

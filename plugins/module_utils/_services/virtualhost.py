@@ -9,6 +9,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .._finding import Layer
@@ -162,6 +163,17 @@ class VirtualHost:
     def logs(self) -> tuple[AccessLog, ...]:
         """Every log that takes effect somewhere in it, each once."""
         return tuple(dict.fromkeys(log for place in self.places for log in place.logs))
+
+
+def covers(name: str, site: str) -> bool:
+    """Whether a configured name (exact, '*.example.nl', '.example.nl', 'www.*' or '~expression') is about a site's."""
+    if name.startswith("~"):
+        try:
+            return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", name[1:]), site) is not None
+        except re.error:
+            return True
+    parts = [".*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", name.lower().lstrip("."))]
+    return re.fullmatch(("(.*\\.)?" if name.startswith(".") else "") + "".join(parts), site.lower()) is not None
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .._host import Host
-from .virtualhost import Directive, Listen, VirtualHost, WebServer
+from .._host import Host, Unseen
+from .virtualhost import Directive, Listen, VirtualHost, WebServer, covers
 
 # what a place does with a request over plain http
 REDIRECTS, REFUSES, ANSWERS, UNCLEAR = "redirects", "refuses", "answers", "unclear"
@@ -213,6 +213,63 @@ def sockets(server: WebServer, vhost: VirtualHost) -> tuple[Socket, ...]:
         says = [theirs.tls for other, theirs in sharing if server.name == "nginx" or other is default]
         found.append(Socket(listen, any(says), default))
     return tuple({(one.listen.address, one.listen.port): one for one in found}.values())
+
+
+def owner(server: WebServer, listen: Listen, name: str) -> VirtualHost | None:
+    """The virtual host that answers at a socket for a name; None where the socket has none."""
+    there = [
+        (vhost, at.default)
+        for vhost in server.vhosts
+        for at in vhost.listens
+        if (at.address, at.port) == (listen.address, listen.port)
+    ]
+    for kind in _PRECEDENCE[server.name]:
+        matching = [
+            (len(one), -place, vhost)
+            for place, (vhost, _default) in enumerate(there)
+            for one in vhost.names
+            if re.match(kind, one) and covers(one, name)
+        ]
+        if matching:
+            first = (lambda match: match[1]) if kind in ("~", "") else (lambda match: match[:2])
+            return max(matching, key=first)[2]
+    return next((vhost for vhost, default in there if default), None)
+
+
+# which kind of names nginx prefers: exact ones, the longest that begin or end with a star, expressions in their order;
+# Apache takes the first virtual host with a name that fits
+_PRECEDENCE = {"nginx": (r"[^*.~][^*]*$", r"[*.]", r"[^~].*\*$", "~"), "apache": ("",)}
+
+
+def own_addresses(host: Host) -> list[str]:
+    """All addresses of this host, those that other machines can reach first. Raises Unseen."""
+    return host.once("own_addresses", lambda: _own_addresses(host))
+
+
+def _own_addresses(host: Host) -> list[str]:
+    found = set()
+    if host.stat("/proc/net/fib_trie") is not None:
+        trie = host.read("/proc/net/fib_trie")
+        found |= set(re.findall(r"\|-- (\d+\.\d+\.\d+\.\d+)\n\s+/32 host LOCAL", trie))
+    if host.stat("/proc/net/if_inet6") is not None:
+        for line in host.read("/proc/net/if_inet6").splitlines():
+            address = ipaddress.ip_address(int(line.split()[0], 16).to_bytes(16, "big"))
+            found |= set() if address.is_link_local else {str(address)}
+    ordered = sorted(map(ipaddress.ip_address, found), key=lambda one: (one.is_loopback, one.is_private, str(one)))
+    return [str(address) for address in ordered]
+
+
+def reached_at(host: Host, server: WebServer, socket: Socket) -> str:
+    """An address of this host by which the socket is reached, '' where there is none. Raises Unseen."""
+    try:
+        address = ipaddress.ip_address(socket.listen.address)
+    except ValueError:
+        raise Unseen(f"{socket} is named by a name: which address that is was not looked up") from None
+    if not address.is_unspecified:
+        return str(address)
+    taken = {at.address for vhost in server.vhosts for at in vhost.listens if at.port == socket.listen.port}
+    own = [one for one in own_addresses(host) if one not in taken and (":" in one) == (address.version == 6)]
+    return own[0] if own else ""
 
 
 def _behind(shared: Sequence[Socket], vhost: VirtualHost, reader: _Reader) -> Iterator[str]:

@@ -1,0 +1,514 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""web_tls: which encryption websites accept, with which certificates. What is seen over http is in web_tls_pages.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
+from .._host import Host, Unseen
+from .._measure import Check, Question
+from .._services.listeners import UnknownListener, unread_web_servers
+from .._services.tls_endpoint import Endpoint, endpoints
+from .._services.virtualhost import VirtualHost, WebServer, covers
+from .._services.web import web_servers
+from .._services.web_security import (
+    ANSWERS,
+    UNCLEAR,
+    PlainAnswer,
+    Security,
+    Socket,
+    owner,
+    reached_at,
+    security,
+    shortened,
+)
+from ._sites import Judged, plain, subject, subjects, whole, worst
+from .web_tls_certificate import certificate_configured, certificate_shown
+from .web_tls_level import level_configured, level_shown
+from .web_tls_pages import CHECKS as PAGE_CHECKS
+
+_NAMES = 20  # of one virtual host that handshakes are made for
+
+
+# -- what visitors reach -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one handshake is made: at this address of the host, with this name (None: without one)."""
+
+    socket: Socket
+    address: str
+    name: str | None
+
+    @property
+    def key(self) -> tuple[str, int, str | None]:
+        return (self.address, self.socket.listen.port, self.name)
+
+    def __str__(self) -> str:
+        address = shortened(self.address)
+        return f"{f'[{address}]' if ':' in address else address}:{self.socket.listen.port}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A virtual host and what it is configured to do."""
+
+    server: WebServer
+    vhost: VirtualHost
+    security: Security
+
+    def sockets(self, *, tls: bool) -> list[Socket]:
+        """Those of its sockets that other machines can reach."""
+        return [socket for socket in self.security.sockets if socket.tls is tls and not socket.inside]
+
+    @property
+    def exact_names(self) -> list[str]:
+        """The names that it is meant to answer to and that visitors can type, in their order."""
+        return [name for name in self.names if not name.startswith(("~", "*", ".")) and not name.endswith("*")]
+
+    @property
+    def names(self) -> list[str]:
+        """Its names that a visitor could use: those with a dot, expressions and wildcards included."""
+        return [name for name in dict.fromkeys(map(_bare, self.vhost.names)) if "." in name or name.startswith("~")]
+
+    def answers_as(self, socket: Socket, name: str) -> bool:
+        """Whether it, and no other virtual host, answers at a socket for a name."""
+        return owner(self.server, socket.listen, name) is self.vhost
+
+    def targets(self, host: Host) -> list[Target]:
+        """The handshakes that show what visitors get from it. Raises Unseen."""
+        found = []
+        for socket in self.sockets(tls=True):
+            address = reached_at(host, self.server, socket)
+            if address and not socket.listen.proxy_protocol:
+                found += [Target(socket, address, name) for name in self._askable(socket)]
+        return found
+
+    def _askable(self, socket: Socket) -> list[str | None]:
+        """Names by which it answers at a socket; each, where the certificate depends on the name."""
+        names: list[str | None] = [name for name in map(_sample, self.names) if name and self.answers_as(socket, name)]
+        variable = any("$" in entry.args[0] for entry in self.security.tls.certificates)
+        if not names and socket.default is self.vhost:
+            return [None]
+        return names[: _NAMES if variable else 1]
+
+
+def _bare(name: str) -> str:
+    return name.lower().rstrip(".") if not name.startswith("~") else name
+
+
+def _sample(name: str) -> str:
+    """A name that a configured one covers, '' for an expression."""
+    if name.startswith("~"):
+        return ""
+    if name.endswith(".*"):
+        return f"{name[:-2]}.invalid"
+    return f"privacy-hosting.{name.lstrip('*.')}" if name.startswith(("*", ".")) else name
+
+
+def _sites(host: Host, question: Question) -> list[Site]:
+    return [Site(server, vhost, security(host, server, vhost)) for server, vhost in subjects(host, question)]
+
+
+def _handshakes(host: Host, question: Question, sites: Sequence[Site]) -> dict[tuple[str, int, str | None], Endpoint]:
+    """All handshakes with all virtual hosts and fronts, at once. Raises Unseen."""
+    if not question.probe:
+        return {}
+    wanted: list[tuple[str, int, str | None]] = []
+    for site in sites:
+        if site.server.pid:
+            try:
+                wanted += [target.key for target in site.targets(host)]
+            except Unseen:
+                continue  # its own finding says so
+    for front in _front_sockets(host):
+        wanted += [(front.address, front.port, name) for name in _front_names(host, question)]
+    return endpoints(host, wanted)
+
+
+# -- programs in front of the web servers ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Front:
+    """A socket of a program that serves web pages or ends TLS connections, and whose configuration is not read."""
+
+    program: str
+    address: str
+    port: int
+
+
+def _front_sockets(host: Host) -> list[Front]:
+    found = []
+    for program, listener in unread_web_servers(host):
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  a comparison
+        found.append(Front(program, loopback.get(listener.address, listener.address), listener.port))
+    return list(dict.fromkeys(found))
+
+
+def _front_names(host: Host, question: Question) -> list[str]:
+    """The names that a front is asked for: own sites', and those of all virtual hosts behind it."""
+    names = [site.lower() for site in question.own_sites]
+    if question.settings["scope"] == "all":
+        for server in web_servers(host):
+            for vhost in server.vhosts:
+                names += [name for name in map(_sample, map(_bare, vhost.names)) if "." in name]
+    return list(dict.fromkeys(names))[:_NAMES]
+
+
+def fronts(host: Host, question: Question) -> dict[Front, list[tuple[str, Endpoint]]]:
+    """For each socket of a front, the names that it has a certificate for. Raises Unseen."""
+    found: dict[Front, list[tuple[str, Endpoint]]] = {}
+    if not question.probe:
+        return found
+    names = _front_names(host, question)
+    asked = endpoints(host, [(front.address, front.port, name) for front in _front_sockets(host) for name in names])
+    for front in _front_sockets(host):
+        answered = [(name, asked[(front.address, front.port, name)]) for name in names]
+        answered = [(name, endpoint) for name, endpoint in answered if not endpoint.unseen]
+        if answered:
+            found[front] = answered
+    return found
+
+
+def judged_front(host: Host, question: Question) -> Iterator[str]:
+    """The programs that are judged by handshakes, though nobody reads their configuration."""
+    yield from dict.fromkeys(front.program for front in fronts(host, question))
+
+
+# -- findings ----------------------------------------------------------------------------------------------------------
+
+
+def _finding(
+    option: str, about: str, status: str, *, observed: str, expected: str, source: str, proof: str = "",
+    remedy: str = "",
+) -> Finding:  # fmt: skip
+    about, expected, observed, source, remedy = (plain(text) for text in (about, expected, observed, source, remedy))
+    return Finding("web_tls", option, option, about, status, proof, expected, observed, source, remedy)
+
+
+def _weighed(option: str, site: Site, expected: str, judged: Judged, proof: str, unprobed: str = "") -> Finding:
+    """The finding of a virtual host: what was judged, and whether the files that name it are what runs."""
+    running = site.server.running
+    layers = [Layer(proof, judged.good, judged.why, judged.source)]
+    layers += [Layer(OBSERVED, None, unprobed)] if unprobed else []
+    layers += [running] if proof != OBSERVED or running.good is None else []
+    status, proven, seen, source = weigh(layers)
+    remedy = judged.mend
+    if judged.good is None and status != FAIL:
+        status, proven, seen = ERROR, "", judged.why
+    elif status == PASS and site.server.pid and running.good is None:
+        # nothing bad was seen, but which virtual hosts are in effect was not seen either
+        status, proven, seen = ERROR, "", running.seen
+        remedy = f"Reload {site.server.name}, so that what runs is what the files say."
+    return _finding(
+        option, subject(site.vhost), status, proof=proven, expected=expected, observed=seen,
+        source=judged.source or source, remedy="" if status == PASS else remedy,
+    )  # fmt: skip
+
+
+def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """What keeps the whole host from being judged, or that there is nothing to judge."""
+    by_handshake = set(judged_front(host, question))
+
+    def known(listener: UnknownListener) -> bool:
+        return listener.program in by_handshake
+
+    yield from whole(host, question, option, _finding, attest="encryption", known=known)
+
+
+# -- virtual hosts without TLS -----------------------------------------------------------------------------------------
+
+
+def _elsewhere(site: Site, question: Question, option: str) -> Finding | None:
+    """The finding of a virtual host whose visitors' connections end on another machine, None where they end here."""
+    sockets = site.sockets(tls=False) + [one for one in site.sockets(tls=True) if one.listen.proxy_protocol]
+    usual = [one for one in site.sockets(tls=True) if not one.listen.proxy_protocol]
+    if usual or not sockets or not site.security.behind:
+        return None
+    sign = site.security.behind[0]
+    if question.settings["terminators"]:
+        machines = ", ".join(question.settings["terminators"])
+        return _finding(
+            option, subject(site.vhost), NOT_APPLICABLE, expected="", source="web_tls_terminators",
+            observed=f"visitors' connections end on another machine ({sign}); judged on {machines}",
+        )  # fmt: skip
+    return _finding(
+        option, subject(site.vhost), ERROR, expected="what visitors get is judged where their connections end",
+        observed=f"a proxy on another machine seems to end visitors' connections ({sign})", source=sign,
+        remedy="Name that machine in web_tls_terminators and audit it, or serve https here.",
+    )  # fmt: skip
+
+
+def _without_tls(host: Host, question: Question, site: Site) -> Finding:
+    """Whether a virtual host that only answers plain http does nothing that ought to be encrypted."""
+    expected = "nothing is answered over plain http but a redirect to https"
+    plain_sockets = site.sockets(tls=False)
+    if not plain_sockets:
+        return _finding(
+            "level", subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source,
+            observed="only the host itself can reach it",
+        )  # fmt: skip
+    elsewhere = _elsewhere(site, question, "level")
+    if elsewhere is not None:
+        return elsewhere
+    return _weighed("level", site, expected, _plain_only(host, question, site), CONFIGURED)
+
+
+def _plain_only(host: Host, question: Question, site: Site) -> Judged:
+    source = site.vhost.source
+    on_443 = [socket for socket in site.sockets(tls=False) if socket.listen.port == 443]
+    if on_443:
+        why = f"plain http is spoken at port 443 ({on_443[0].listen.port}, without TLS), so that https does not work"
+        return Judged(False, why, source, f"{source}: {_TLS_LINES[site.server.name]}")
+    contents = [one for one in site.security.plain if one.does in (ANSWERS, UNCLEAR) and not _moves(one)]
+    if not contents:
+        return Judged(True, "it answers nothing over plain http but redirects and refusals", source)
+    bare = _names_without_https(host, question, site)
+    if bare is not None and not bare:
+        why = "the same names are answered over https as well (what plain http does is judged as redirect)"
+        return Judged(True, why, source)
+    unclear = [one for one in contents if one.does == UNCLEAR]
+    named = f" for {', '.join(bare[:3])}" if bare else ""
+    if len(unclear) == len(contents):
+        why = f"it cannot be told from the configuration whether {unclear[0].context} redirects every request to https"
+        return Judged(None, why, unclear[0].source)
+    place = next(one for one in contents if one.does == ANSWERS)
+    falls = _falls_into(site, bare or [])
+    why = f"{place.context} answers over plain http, and nothing answers https{named} here{falls}"
+    return Judged(False, why, place.source, f"{source}: {_TLS_LINES[site.server.name]}")
+
+
+_TLS_LINES = {
+    "nginx": "add 'listen 443 ssl; listen [::]:443 ssl; ssl_certificate …; ssl_certificate_key …;' and let a server "
+    "block of port 80 do nothing but 'return 301 https://$host$request_uri;' (or name the site in web_tls_sites and "
+    "harden).",
+    "apache": "make a <VirtualHost *:443> with 'SSLEngine on', SSLCertificateFile and SSLCertificateKeyFile, and let "
+    "the one of port 80 do nothing but redirect to it (or name the site in web_tls_sites and harden).",
+}
+
+
+def _moves(answer: PlainAnswer) -> bool:
+    """Whether it is the proof for an ACME authority, a redirect, or about some paths only."""
+    return answer.challenge or bool(answer.target) or answer.part
+
+
+def _names_without_https(host: Host, question: Question, site: Site) -> list[str] | None:
+    """Those of its names that no other virtual host or front of this host answers over https; None: it has none."""
+    names = [name for name in map(_sample, site.names) if name]
+    if not names:
+        return None
+    served = {name for found in fronts(host, question).values() for name, _endpoint in found}
+    return [name for name in names if name not in served and not _served(host, name)]
+
+
+def _served(host: Host, name: str) -> bool:
+    """Whether a virtual host has TLS for a name, and is not just the default."""
+    for server in web_servers(host):
+        for vhost in server.vhosts:
+            if any(covers(one, name) for one in vhost.names):
+                found = security(host, server, vhost).sockets
+                if any(one.tls and not one.inside and owner(server, one.listen, name) is vhost for one in found):
+                    return True
+    return False
+
+
+def _falls_into(site: Site, names: Sequence[str]) -> str:
+    """Whose certificate visitors get who ask for a name over https."""
+    for vhost in site.server.vhosts:
+        for listen in vhost.listens:
+            if listen.tls and listen.default and listen.port == 443 and vhost is not site.vhost and names:
+                return f"; https for {names[0]} falls to {vhost.label}"
+    return ""
+
+
+# -- the checks --------------------------------------------------------------------------------------------------------
+
+
+def check_level(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Whether all that each virtual host accepts reaches the level, by handshakes with each of its addresses."""
+    wanted = question.settings["level"]
+    expected = f"protocols, suites, key exchange and certificates are {_or_better(wanted)} (NCSC-NL TLS 2025-05)"
+    sites = _sites(host, question)
+    _handshakes(host, question, sites)
+    for site in sites:
+        if not site.sockets(tls=True):
+            yield _without_tls(host, question, site)
+            continue
+        elsewhere = _elsewhere(site, question, option)
+        if elsewhere is not None:
+            yield elsewhere
+            continue
+        judged, proof, unprobed = _shown(host, question, site, option)
+        yield _weighed(option, site, expected, judged, proof, unprobed)
+    for front, answered in fronts(host, question).items():
+        for name, endpoint in answered:
+            yield _front_finding(option, front, name, expected, level_shown(endpoint, wanted, front.program))
+    yield from _rest(host, question, option)
+
+
+def check_certificate(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """Whether each virtual host shows a certificate that visitors trust, for its names, and that is renewed."""
+    if not question.settings["certificate"]:
+        yield _finding(
+            option, "websites", PASS, proof=CONFIGURED, expected="any certificate", source="statement",
+            observed="nothing is promised of it",
+        )  # fmt: skip
+        return
+    expected = "the certificate is trusted, bears every name of the virtual host, is in date, and is renewed"
+    sites = _sites(host, question)
+    _handshakes(host, question, sites)
+    shown = 0
+    for site in sites:
+        if not site.sockets(tls=True):
+            continue  # judged as level
+        shown += 1
+        elsewhere = _elsewhere(site, question, option)
+        if elsewhere is not None:
+            yield elsewhere
+            continue
+        judged, proof, unprobed = _shown(host, question, site, option)
+        yield _weighed(option, site, expected, judged, proof, unprobed)
+    for front, answered in fronts(host, question).items():
+        for name, endpoint in answered:
+            shown += 1
+            judged = certificate_shown(host, question, endpoint, [name], front.program)
+            yield _front_finding(option, front, name, expected, judged)
+    if sites and not shown:
+        yield from _no_certificate(question, sites, option, expected)
+    yield from _rest(host, question, option)
+
+
+def _no_certificate(
+    question: Question, sites: Sequence[Site], option: str, expected: str
+) -> Iterator[Finding]:
+    """Where no virtual host shows a certificate: each that answers visitors should."""
+    for site in sites:
+        elsewhere = _elsewhere(site, question, option)
+        if elsewhere is not None:
+            yield elsewhere
+        elif site.sockets(tls=False):
+            judged = Judged(False, "it shows no certificate: it answers over plain http only", site.vhost.source,
+                            f"{site.vhost.source}: {_TLS_LINES[site.server.name]}")  # fmt: skip
+            yield _weighed(option, site, expected, judged, CONFIGURED)
+        else:
+            yield _finding(
+                option, subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source,
+                observed="only the host itself can reach it",
+            )  # fmt: skip
+
+
+def _or_better(level: str) -> str:
+    return "good" if level == "good" else "good or sufficient"
+
+
+def _shown(host: Host, question: Question, site: Site, option: str) -> tuple[Judged, str, str]:
+    """What handshakes with a virtual host show; else what its files say. With the proof, and why none was made."""
+    try:
+        targets = site.targets(host)
+    except Unseen as unseen:
+        return Judged(None, str(unseen), site.vhost.source), OBSERVED, ""
+    unprobed = _unprobed(question, site, targets)
+    if unprobed:
+        if option == "level":
+            return level_configured(host, site.security, question.settings["level"], site.vhost), CONFIGURED, unprobed
+        names = _borne(site, question, None)
+        return certificate_configured(host, question, site.security, names, site.server.name), CONFIGURED, unprobed
+    found = endpoints(host, [target.key for target in targets])
+    judged = []
+    for target in targets:
+        endpoint = found[target.key]
+        if _refused(site, target, endpoint):
+            judged.append(Judged(True, f"handshakes without a known name are refused at {target}", site.vhost.source))
+            continue
+        if option == "level":
+            one = level_shown(endpoint, question.settings["level"], site.server.name, site.security)
+        else:
+            one = _certificate_at(host, question, site, target, endpoint)
+        judged.append(replace(one, why=f"{one.why} ({target})"))
+    told = worst(judged)
+    if told.good:
+        told = replace(told, why="; ".join(dict.fromkeys(one.why for one in judged)))
+    return replace(told, source=told.source or site.vhost.source), OBSERVED, ""
+
+
+def _unprobed(question: Question, site: Site, targets: Sequence[Target]) -> str:
+    """Why no handshake shows what a virtual host accepts, '' where one does."""
+    if not site.server.pid:
+        return f"{site.server.name} does not run, but starts at boot"
+    if not question.probe:
+        return "probes are switched off (audit_probe)"
+    if targets:
+        return ""
+    if any(one.listen.proxy_protocol for one in site.sockets(tls=True)):
+        return "it expects the PROXY protocol: a handshake cannot be begun from here"
+    return "no name is known by which it could be asked, and it is not the default"
+
+
+def _refused(site: Site, target: Target, endpoint: Endpoint) -> bool:
+    """Whether a virtual host for unknown names refuses all handshakes, as its configuration says."""
+    return bool(endpoint.unseen) and site.security.tls.rejects and target.name is None
+
+
+def _certificate_at(
+    host: Host, question: Question, site: Site, target: Target, endpoint: Endpoint
+) -> Judged:
+    """What the certificate is worth that a virtual host shows at one socket."""
+    names = _borne(site, question, target)
+    if not names and _catches_the_rest(site, target.socket):
+        why = "it only answers for names that no virtual host has, for which nobody can have a certificate"
+        return Judged(True, why, site.vhost.source)
+    return certificate_shown(host, question, endpoint, names, site.server.name, site.security)
+
+
+def _borne(site: Site, question: Question, target: Target | None) -> list[str]:
+    """The names that the certificate must bear: wildcards and expressions as configured, and own sites that fall
+    to it as the default."""
+    sockets = [target.socket] if target else site.sockets(tls=True)
+    variable = any("$" in entry.args[0] for entry in site.security.tls.certificates)
+    if target and target.name and variable:
+        return [target.name]
+
+    def here(name: str) -> bool:
+        return any(site.answers_as(socket, name) for socket in sockets)
+
+    names = [name for name in site.names if not _sample(name) or here(_sample(name))]
+    own = [one.lower() for one in question.own_sites if here(one.lower())]
+    return list(dict.fromkeys([*names, *(one for one in own if not any(covers(name, one) for name in names))]))
+
+
+def _catches_the_rest(site: Site, socket: Socket) -> bool:
+    """Whether other virtual hosts have the names that visitors use at a socket."""
+    return any(
+        (listen.address, listen.port) == (socket.listen.address, socket.listen.port) and vhost is not site.vhost
+        for vhost in site.server.vhosts
+        for listen in vhost.listens
+        if any("." in name for name in vhost.names)
+    )
+
+
+def _front_finding(option: str, front: Front, name: str, expected: str, judged: Judged) -> Finding:
+    status = {True: PASS, False: FAIL, None: ERROR}[judged.good]
+    return _finding(
+        option, f"{name} ({front.program}, port {front.port})", status, proof="" if status == ERROR else OBSERVED,
+        expected=expected, observed=judged.why, source=judged.source or f"handshake at port {front.port}",
+        remedy="" if judged.good else judged.mend or f"Change it in the configuration of {front.program}.",
+    )  # fmt: skip
+
+
+def _checks() -> Iterable[Check]:
+    yield Check("level", ("level",), check_level)
+    yield Check("certificate", ("certificate",), check_certificate)
+    yield from PAGE_CHECKS
+
+
+CHECKS = tuple(_checks())

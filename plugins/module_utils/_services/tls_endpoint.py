@@ -14,6 +14,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import socket
@@ -76,12 +77,14 @@ _DOUBTFUL = (80,)
 class Endpoint:
     """What one server accepts at one address, port and server name.
 
-    unseen: why nothing could be judged, '' if at least one protocol is accepted; then nothing else holds anything.
+    unseen: why nothing could be judged (then nothing else is known); '' if at least one protocol is accepted.
     protocols: whether each is accepted, None where that could not be asked. suites: by protocol that is accepted,
     OpenSSL's names (a number such as 0xC0B5 for one that has none). groups: OpenSSL's names. ems: the extended master
-    secret (always in TLS 1.3). renegotiation: a client's is accepted (never in TLS 1.3). signature_hashes: those
-    that the server signs its key exchange with, if asked to. chains: each chain of certificates (DER) that was sent,
-    leaf first. dh_bits: the shortest prime of a DHE key exchange. asks_certificate: of the client.
+    secret (always in TLS 1.3). renegotiation: a client's is accepted (never in TLS 1.3). signature_hashes: of the
+    signature under the key exchange; first the one chosen from all, then weak ones (MD5, SHA-1, SHA-224) that the
+    server agrees to where a client offers nothing better (OpenSSL does to SHA-224, unless it is forbidden).
+    chains: each chain of certificates (DER) that was sent, leaf first. dh_bits: the shortest prime of a DHE key
+    exchange. asks_certificate: of the client.
     notes: what could not be asked, each with its reason; keys are a protocol's name, a protocol's name with
     ' suites' (these may be more than those listed), or the name of another field here.
     """
@@ -196,11 +199,10 @@ class _Asking:
                 if answer is None and protocol == TLS1_3:
                     answer = self._offer(protocol, shares=True)
                     self._shares = answer is not None
-            except _NoServer:
-                raise
             except Unseen as unseen:
                 self.endpoint.notes[protocol] = str(unseen)
-                if not self._first and len(self.endpoint.notes) > 1:
+                # no server, or one that twice gives no answer: the rest would only take time
+                if not self._first and (isinstance(unseen, _NoServer) or len(self.endpoint.notes) > 1):
                     raise
                 continue
             found[protocol] = answer is not None
@@ -263,7 +265,7 @@ class _Asking:
         self._codes: dict[str, list[int]] = {}
         for protocol, answer in self._first.items():
             codes = self._codes[protocol] = [answer.suite]
-            self._noted(f"{protocol} suites", lambda protocol=protocol, codes=codes: self._more(protocol, codes))  # type: ignore[misc]
+            self._noted(f"{protocol} suites", functools.partial(self._more, protocol, codes))
             self.endpoint.suites[protocol] = [suite_name(code) for code in codes]
 
     def _more(self, protocol: str, codes: list[int]) -> None:
@@ -433,19 +435,15 @@ class _Wire:
             pending += data
             while len(pending) >= 4:
                 size = 4 + int.from_bytes(pending[1:4], "big")
+                if not answer.seen and pending[0] != SERVER_HELLO:
+                    raise Malformed(f"a handshake message of type {pending[0]} instead of an answer")
                 if len(pending) < size:
                     break
                 answer.add(pending[0], pending[4:size])
                 pending = pending[size:]
-                if self._whole(answer):
+                if answer.version == VERSIONS[TLS1_3] or answer.seen[-1] == HELLO_DONE:
                     return None, answer
         return None, None
-
-    @staticmethod
-    def _whole(answer: Answer) -> bool:
-        if answer.seen[0] != SERVER_HELLO:
-            raise Malformed(f"a handshake message of type {answer.seen[0]} instead of an answer")
-        return answer.version == VERSIONS[TLS1_3] or answer.seen[-1] == HELLO_DONE
 
 
 class _Stream:

@@ -1,7 +1,8 @@
 """Cases as data: faults that must be found, and honest hosts that must be found honest.
 
 A file below tests/sabotage or tests/honest belongs to one measure. Several cases share a round: each host is put
-back, all scripts of the round run, and one audit looks at what they left. Two cases of one measure never share a host.
+back, all scripts of the round run, and one audit looks at what they left. Two cases of one kind of measure (web_log and
+web_tls, which begin alike) never share a host: they edit the same files.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.measure}: {self.name}"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its host, and the kind of service that it changes there: the first word of its measure."""
+        return self.host, self.measure.partition("_")[0]
 
     def complaints(self, record: Mapping[str, Any]) -> list[str]:
         """What a host's record says otherwise than this case wants, in lines; none where all is as it must be."""
@@ -124,11 +130,11 @@ def _honest(measure: str, told: Mapping[str, Any]) -> Case:
 
 
 def rounds(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in as few rounds as can be, each case where its host has none of its measure yet."""
+    """The cases in as few rounds as can be, each case where its host has none of its kind yet."""
     packed: list[list[Case]] = []
     for case in cases:
         for one in packed:
-            if all((case.host, case.measure) != (other.host, other.measure) for other in one):
+            if all(case.place != other.place for other in one):
                 one.append(case)
                 break
         else:

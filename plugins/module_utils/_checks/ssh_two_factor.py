@@ -13,7 +13,7 @@ import datetime as dt
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, PASS, RUNNING, Finding, Layer, weigh
@@ -124,12 +124,20 @@ def _words(way: WayIn) -> str:
     return " and ".join(words)
 
 
-def _told(way: WayIn) -> str:
-    """A way in as evidence: what it asks, how, and what opens it."""
-    asked = _words(way)
+def _told(ways: Sequence[WayIn]) -> str:
+    """Ways in as evidence, of which each asks the same and is opened by the same: what, how, and by what."""
+    asked = _words(ways[0])
     alone = f"a {asked}{'' if ' and ' in asked else ' alone'}" if asked else "nothing at all"
-    opened = f": {', '.join(_some(way.by))}" if way.by else ""
-    return f"{alone} [{way.method}{opened}]"
+    opened = f": {', '.join(_some(ways[0].by))}" if ways[0].by else ""
+    return f"{alone} [{', '.join(dict.fromkeys(way.method for way in ways))}{opened}]"
+
+
+def _alike(ways: Iterable[WayIn], also: Callable[[WayIn], object] = lambda way: None) -> list[list[WayIn]]:
+    """Ways in, those together that ask the same and are opened by the same."""
+    found: dict[object, list[WayIn]] = {}
+    for way in dict.fromkeys(ways):
+        found.setdefault((way.needs, way.by, also(way)), []).append(way)
+    return list(found.values())
 
 
 def _some(things: Sequence[str]) -> list[str]:
@@ -137,14 +145,12 @@ def _some(things: Sequence[str]) -> list[str]:
     return [*things[:_NAMED], f"and {more} more"] if more > 0 else list(things)
 
 
-def _where(door: Door, all_doors: Sequence[Door], having: Sequence[Door], account: Account, host: Host) -> str:
+def _where(host: Host, account: Account, here: Sequence[Door], having: Sequence[Door]) -> str:
     """From where a way in is there, if not from everywhere."""
-    if len(having) == len([other for other in all_doors if other.server == door.server]):
+    if len(having) == len(here):
         return ""
-    blocks = sshd.blocks(host, door.server, account, door.at)
-    if blocks:
-        return f", where Match {shortened(' / '.join(blocks))}"
-    return f", from {shortened(door.at.address)}" if len(having) > 1 else f", from such as {shortened(door.at.address)}"
+    blocks = sshd.blocks(host, having[0].server, account, having[0].at)
+    return f", {shortened('Match ' + blocks[0]) if blocks else f'from such as {shortened(having[0].at.address)}'}"
 
 
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?:/\d+)?|\b[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,}(?:/\d+)?")
@@ -257,23 +263,19 @@ def _layer(
     host: Host, one: Seen, here: Sequence[Door], poor: Mapping[WayIn, Sequence[Door]], methods: Sequence[str]
 ) -> Layer:  # fmt: skip
     """What is configured for an account."""
-    sure = {way: doors_ for way, doors_ in poor.items() if way.sure}
-    told = [
-        _told(way) + _where(doors_[0], here, doors_, one.account, host) for way, doors_ in (sure or poor).items()
-    ]  # fmt: skip
-    if sure:
-        way, doors_ = next(iter(sure.items()))
-        return Layer(CONFIGURED, False, f"enough is {'; or '.join(_some(told))}", _source(host, one, way, doors_[0]))
+    sure = {way: having for way, having in poor.items() if way.sure}
     if poor:
-        way, doors_ = next(iter(poor.items()))
-        return Layer(
-            CONFIGURED, None, f"perhaps enough is {'; or '.join(_some(told))}", _source(host, one, way, doors_[0])
-        )
+        told = [
+            _told(ways) + _where(host, one.account, here, poor[ways[0]])
+            for ways in _alike(sure or poor, lambda way: len(poor[way]))
+        ]
+        way, having = next(iter((sure or poor).items()))
+        enough_is = f"{'enough' if sure else 'perhaps enough'} is {'; or '.join(_some(told))}"
+        return Layer(CONFIGURED, False if sure else None, enough_is, _source(host, one, way, having[0]))
     ways = sorted({_words(way) for door in here for way in door.ways})
     source = sshd.decides(host, here[0].server, "authenticationmethods", one.account, here[0].at) if here else ""
-    if not ways:
-        return Layer(CONFIGURED, True, "there is no way in" + _why_none(here, one.account), source)
-    return Layer(CONFIGURED, True, f"each way in asks {' or '.join(ways)}", source)
+    seen = f"each way in asks {' or '.join(ways)}" if ways else f"there is no way in{_why_none(here, one.account)}"
+    return Layer(CONFIGURED, True, seen, source)
 
 
 def _why_none(here: Sequence[Door], account: Account) -> str:
@@ -315,7 +317,6 @@ def _grace(host: Host, question: Question, one: Seen) -> str:
 def check_classes(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """Whether each account that can log in is staff, a customer or automation."""
     expected = "each account that can log in is staff, a customer or automation, and all can be listed"
-    settings = question.settings
     for source in accounts(host).unlisted:
         yield _finding(
             "classes", option, source, ERROR, observed=f"the accounts of {source} cannot all be listed",
@@ -323,18 +324,18 @@ def check_classes(host: Host, question: Question, option: str) -> Iterator[Findi
             remedy="Keep those who are not meant out with AllowGroups, or audit the directory, and attest to it.",
         )  # fmt: skip
     able = [one for one in everybody(host, question) if one.ways]
+    strangers: dict[str, list[Seen]] = {}
     for one in (one for one in able if one.kind == NOBODY):
-        ways = "; or ".join(dict.fromkeys(_told(way) for way in one.ways))
-        groups = ", ".join(sorted(one.account.groups))
+        strangers.setdefault("; or ".join(_told(ways) for ways in _alike(one.ways)), []).append(one)
+    for ways, same in strangers.items():
         yield _finding(
-            "classes", option, one.account.name, FAIL, proof=CONFIGURED, expected=expected,
-            observed=f"it can log in with {ways}, and is in none of the classes (groups: {groups})",
-            source=f"/etc/passwd, {one.doors[0].server.configuration}",
-            remedy=f"Put the account into a group of ssh_two_factor_customer_groups or ssh_two_factor_staff_groups "
-            f"({', '.join([*settings['staff_groups'], *settings['customer_groups']])}), name it in "
-            "ssh_two_factor_automation_accounts, or close it (usermod --expiredate 1).",
+            "classes", option, ", ".join(_some([one.account.name for one in same])), FAIL, proof=CONFIGURED,
+            expected=expected, observed=f"can log in with {ways}, and in none of the classes",
+            source=_source(host, same[0], same[0].ways[0], same[0].doors[0]),
+            remedy="Put the account into a group of ssh_two_factor_customer_groups or ssh_two_factor_staff_groups, "
+            "name it in ssh_two_factor_automation_accounts, or keep it out (usermod --expiredate 1, AllowGroups).",
         )  # fmt: skip
-    if sshd.servers(host)[0] and not accounts(host).unlisted and not any(one.kind == NOBODY for one in able):
+    if sshd.servers(host)[0] and not accounts(host).unlisted and not strangers:
         told = [f"{named}: {', '.join(_some([one.account.name for one in able if one.kind == named]))}"
                 for named in (STAFF, AUTOMATION, CUSTOMER) if any(one.kind == named for one in able)]  # fmt: skip
         yield _finding(
@@ -377,7 +378,7 @@ def _automation(
                 places.add(shortened(door.at.address))
                 continue
             from_where = "" if inside else " from elsewhere than the controllers"
-            wrong.setdefault(_told(way) + from_where, (way.sure, _source(host, one, way, door)))
+            wrong.setdefault(_told([way]) + from_where, (way.sure, _source(host, one, way, door)))
     sure = {text: source for text, (certain, source) in wrong.items() if certain}
     if sure:
         none = "" if controllers else "; ssh_two_factor_controllers names none"
@@ -467,7 +468,7 @@ def check_grace(host: Host, question: Question, option: str) -> Iterator[Finding
                     "grace", option, f"grace period ({door.server.name})", FAIL if way.sure else ERROR,
                     proof=CONFIGURED if way.sure else "",
                     expected="after the grace period nobody gets in without a second factor",
-                    observed=f"it ended on {until}, and for staff without a second factor enough is {_told(way)}",
+                    observed=f"it ended on {until}, and for staff without a second factor enough is {_told([way])}",
                     source=next((pam.source(text) for text in way.by if pam.source(text)), door.server.configuration),
                     remedy=f"Take nullok and what stands in for it out of PAM's file: {_HARDEN}.",
                 )  # fmt: skip

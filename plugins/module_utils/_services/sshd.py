@@ -19,7 +19,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .._finding import RUNNING, Layer
@@ -257,7 +257,7 @@ def _environment(host: Host, text: str) -> dict[str, str]:
 def directives(host: Host, server: Server) -> list[Directive]:
     """The lines of a server's files, those of included ones in their place. Raises Unseen."""
     path = server.configuration
-    return host.once(("sshd_directives", path), lambda: [line for line, _file in _lines(host, path, ())])
+    return host.once(("sshd_directives", path), lambda: list(_lines(host, path, ())))
 
 
 def files(host: Host, server: Server) -> list[str]:
@@ -268,9 +268,9 @@ def files(host: Host, server: Server) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _lines(
-    host: Host, path: str, conditions: tuple[tuple[str, str], ...], depth: int = 0
-) -> Iterator[tuple[Directive, str]]:
+def _lines(host: Host, path: str, outer: tuple[tuple[str, str], ...], depth: int = 0) -> Iterator[Directive]:
+    """The lines of a file, those of included ones in their place. outer: the conditions that it is included under."""
+    conditions = outer
     if depth > 16:
         raise Unseen(f"{path}: sshd's files include each other without end")
     for number, line in enumerate(host.read(path).splitlines(), 1):
@@ -280,12 +280,12 @@ def _lines(
         keyword, value = words[1].lower(), words[2]
         source = f"{path}:{number}"
         if keyword == "match":
-            conditions = tuple(_criteria(value, source))
+            conditions = (*outer, *_criteria(value, source))
         if keyword == "include":
             for pattern in _split(value):
                 for included in host.glob(os.path.join("/etc/ssh", pattern)):
                     yield from _lines(host, included, conditions, depth + 1)
-        yield Directive(keyword, value, conditions, source), path
+        yield Directive(keyword, value, conditions, source)
 
 
 def _split(text: str) -> list[str]:
@@ -383,34 +383,46 @@ def plain(host: Host, server: Server) -> Mapping[str, Sequence[str]]:
     return _told(host.run(*server.command).stdout)
 
 
-def effective(host: Host, server: Server, account: Account, circumstance: Circumstance) -> Mapping[str, Sequence[str]]:
+def effective(host: Host, server: Server, account: Account, at: Circumstance) -> Mapping[str, Sequence[str]]:
     """What is in effect for an account's connection: keyword -> its values. Raises Unseen.
 
     sshd is asked once for all accounts and circumstances that no pattern of a Match block tells apart.
     """
-    kind = (server, *(tuple(part) for part in _kind(host, server, account, circumstance)))
-    return host.once(("sshd_effective", kind), lambda: _ask(host, server, account, circumstance))
-
-
-def _ask(host: Host, server: Server, account: Account, at: Circumstance) -> Mapping[str, Sequence[str]]:
-    if not any(line.keyword == "match" for line in directives(host, server)):
+    kind = tuple(_flags(line, account, at) for line in directives(host, server) if line.keyword == "match")
+    if not any(kind):
         return plain(host, server)
     connection = f"user={account.name},host={at.host},addr={at.address},laddr={at.local_address},lport={at.port}"
-    return _told(host.run(*server.command, "-C", connection).stdout)
+    return host.once(
+        ("sshd_effective", server, kind), lambda: _told(host.run(*server.command, "-C", connection).stdout)
+    )
 
 
-def _kind(host: Host, server: Server, account: Account, at: Circumstance) -> Iterator[list[bool]]:
-    """Which patterns are true, of each criterion."""
-    tests: Mapping[str, Callable[[str], bool]] = {
-        "user": lambda pattern: named(account.name, pattern),
-        "group": lambda pattern: any(named(group, pattern) for group in account.groups),
-        "address": lambda pattern: covers(pattern, at.address),
-        "host": lambda pattern: covers(pattern, at.address) if network(pattern) else named(at.host, pattern),
-        "localaddress": lambda pattern: covers(pattern, at.local_address),
-        "localport": lambda pattern: pattern == str(at.port),
-    }
-    for criterion, test in tests.items():
-        yield [test(pattern) for pattern in patterns(host, server, criterion)]
+def _flags(line: Directive, account: Account, at: Circumstance) -> tuple[bool, ...]:
+    """Which patterns of a Match block are true; none where the block is about other accounts."""
+    found: list[bool] = []
+    for criterion, value in line.conditions:
+        parts = value.split(",")
+        if criterion in ("user", "group") and not any(_true(criterion, p, account, at) for p in parts if p[:1] != "!"):
+            return ()
+        found += [_true(criterion, part.lstrip("!"), account, at) for part in parts]
+    return tuple(found)
+
+
+def _true(criterion: str, pattern: str, account: Account, at: Circumstance) -> bool:
+    """Whether one pattern of a Match block, without '!', names an account's connection."""
+    if criterion == "user":
+        return named(account.name, pattern)
+    if criterion == "group":
+        return any(named(group, pattern) for group in account.groups)
+    if criterion == "address":
+        return covers(pattern, at.address)
+    if criterion == "localaddress":
+        return covers(pattern, at.local_address)
+    if criterion == "localport":
+        return pattern == str(at.port)
+    if criterion == "host":
+        return covers(pattern, at.address) if network(pattern) else named(at.host.lower(), pattern.lower())
+    return True  # all
 
 
 def _told(text: str) -> Mapping[str, Sequence[str]]:
@@ -437,25 +449,14 @@ def blocks(host: Host, server: Server, account: Account, at: Circumstance) -> li
 
 
 def _applies(line: Directive, account: Account, at: Circumstance) -> bool:
-    tests: Mapping[str, Callable[[str], bool]] = {
-        "all": lambda value: True,
-        "user": lambda value: _listed(value, lambda part: named(account.name, part)),
-        "group": lambda value: any(
-            _listed(value, lambda part: named(group, part))  # noqa: B023 - it is asked at once
-            for group in account.groups
-        ),
-        "address": lambda value: _listed(value, lambda part: covers(part, at.address)),
-        "host": lambda value: _listed(value, lambda part: covers(part, at.address) or named(at.host, part)),
-        "localaddress": lambda value: _listed(value, lambda part: covers(part, at.local_address)),
-        "localport": lambda value: str(at.port) in value.split(","),
-    }
-    return all(tests[name](value) for name, value in line.conditions)
-
-
-def _listed(value: str, test: Callable[[str], bool]) -> bool:
-    """Whether a pattern list names something: one pattern does, and none with '!' does."""
-    parts = value.split(",")
-    return not any(test(p[1:]) for p in parts if p.startswith("!")) and any(test(p) for p in parts if p[:1] != "!")
+    """Whether a line's conditions are true: of each list one pattern, and none that has '!'."""
+    for criterion, value in line.conditions:
+        parts = value.split(",")
+        if any(_true(criterion, part[1:], account, at) for part in parts if part.startswith("!")):
+            return False
+        if not any(_true(criterion, part, account, at) for part in parts if not part.startswith("!")):
+            return False
+    return True
 
 
 def admitted(settings: Mapping[str, Sequence[str]], account: Account, at: Circumstance) -> bool:

@@ -48,8 +48,8 @@ def pair(name: str) -> Pair:
 def prepare(transaction: Transaction, wanted: Wanted) -> None:
     """What certificates need to be obtained and renewed: a place for proofs, the timer, a reload afterwards."""
     transaction.directory(CHALLENGES)
-    for directory in _above(HOOK):
-        transaction.directory(directory)
+    if not transaction.check:
+        os.makedirs(os.path.dirname(HOOK), exist_ok=True)  # certbot's own, which stays
     transaction.write(HOOK, _HOOK, 0o755)
     if wanted.acme_ca:
         transaction.directory(os.path.dirname(DROP_IN))
@@ -59,13 +59,7 @@ def prepare(transaction: Transaction, wanted: Wanted) -> None:
 
 def files() -> list[str]:
     """What prepare() writes."""
-    return [CHALLENGES, HOOK, *_above(HOOK), DROP_IN, os.path.dirname(DROP_IN)]
-
-
-def _above(path: str) -> list[str]:
-    """The directories below /etc that lead to a path, the uppermost first."""
-    parts = os.path.dirname(path).split("/")
-    return ["/".join(parts[:end]) for end in range(3, len(parts) + 1)]
+    return [CHALLENGES, HOOK, DROP_IN, os.path.dirname(DROP_IN)]
 
 
 def obtain(site: Site, wanted: Wanted) -> str:

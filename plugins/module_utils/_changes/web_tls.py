@@ -24,7 +24,7 @@ from .._host import Host
 from .._services.panels import panel
 from .._services.virtualhost import WebServer
 from .._services.web import web_servers
-from . import certbot, nginx_tls
+from . import apache_tls, certbot, nginx_tls
 from .edits import Edits
 from .reachable import not_provable, not_reached, not_redirected, not_served
 from .sites import (
@@ -43,7 +43,7 @@ from .sites import (
     sites_of,
 )
 
-_SERVERS: dict[str, ModuleType] = {"nginx": nginx_tls}
+_SERVERS: dict[str, ModuleType] = {"nginx": nginx_tls, "apache": apache_tls}
 
 
 def plan_servers(host: Host, transaction: Transaction, wanted: Wanted) -> Planned:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
 from .._host import Host, Unseen
 from .._measure import Check, Question
+from .._services.addresses import shortened
 from .._services.listeners import UnknownListener, unread_web_servers
 from .._services.tls_endpoint import Endpoint, endpoints
 from .._services.virtualhost import VirtualHost, WebServer, covers
@@ -25,12 +26,12 @@ from .._services.web_security import (
     PlainAnswer,
     Security,
     Socket,
+    ends_elsewhere,
     owner,
     reached_at,
     security,
-    shortened,
 )
-from ._sites import Judged, plain, subject, subjects, whole, worst
+from ._sites import Judged, plain, subject, subjects, whole
 from .web_tls_certificate import certificate_configured, certificate_shown
 from .web_tls_level import level_configured, level_shown
 from .web_tls_pages import CHECKS as PAGE_CHECKS
@@ -229,13 +230,11 @@ def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
 # -- virtual hosts without TLS -----------------------------------------------------------------------------------------
 
 
-def _elsewhere(site: Site, question: Question, option: str) -> Finding | None:
+def _elsewhere(host: Host, site: Site, question: Question, option: str) -> Finding | None:
     """The finding of a virtual host whose visitors' connections end on another machine, None where they end here."""
-    sockets = site.sockets(tls=False) + [one for one in site.sockets(tls=True) if one.listen.proxy_protocol]
-    usual = [one for one in site.sockets(tls=True) if not one.listen.proxy_protocol]
-    if usual or not sockets or not site.security.behind:
+    sign = ends_elsewhere(host, site.vhost, site.security, look_up=question.probe)
+    if not sign:
         return None
-    sign = site.security.behind[0]
     if question.settings["terminators"]:
         machines = ", ".join(question.settings["terminators"])
         return _finding(
@@ -244,7 +243,7 @@ def _elsewhere(site: Site, question: Question, option: str) -> Finding | None:
         )  # fmt: skip
     return _finding(
         option, subject(site.vhost), ERROR, expected="what visitors get is judged where their connections end",
-        observed=f"a proxy on another machine seems to end visitors' connections ({sign})", source=sign,
+        observed=f"visitors' connections seem to end on another machine ({sign})", source=site.vhost.source,
         remedy="Name that machine in web_tls_terminators and audit it, or serve https here.",
     )  # fmt: skip
 
@@ -258,7 +257,7 @@ def _without_tls(host: Host, question: Question, site: Site) -> Finding:
             "level", subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source,
             observed="only the host itself can reach it",
         )  # fmt: skip
-    elsewhere = _elsewhere(site, question, "level")
+    elsewhere = _elsewhere(host, site, question, "level")
     if elsewhere is not None:
         return elsewhere
     return _weighed("level", site, expected, _plain_only(host, question, site), CONFIGURED)
@@ -344,7 +343,7 @@ def check_level(host: Host, question: Question, option: str) -> Iterator[Finding
         if not site.sockets(tls=True):
             yield _without_tls(host, question, site)
             continue
-        elsewhere = _elsewhere(site, question, option)
+        elsewhere = _elsewhere(host, site, question, option)
         if elsewhere is not None:
             yield elsewhere
             continue
@@ -372,7 +371,7 @@ def check_certificate(host: Host, question: Question, option: str) -> Iterator[F
         if not site.sockets(tls=True):
             continue  # judged as level
         shown += 1
-        elsewhere = _elsewhere(site, question, option)
+        elsewhere = _elsewhere(host, site, question, option)
         if elsewhere is not None:
             yield elsewhere
             continue
@@ -384,16 +383,16 @@ def check_certificate(host: Host, question: Question, option: str) -> Iterator[F
             judged = certificate_shown(host, question, endpoint, [name], front.program)
             yield _front_finding(option, front, name, expected, judged)
     if sites and not shown:
-        yield from _no_certificate(question, sites, option, expected)
+        yield from _no_certificate(host, question, sites, option, expected)
     yield from _rest(host, question, option)
 
 
 def _no_certificate(
-    question: Question, sites: Sequence[Site], option: str, expected: str
+    host: Host, question: Question, sites: Sequence[Site], option: str, expected: str
 ) -> Iterator[Finding]:
     """Where no virtual host shows a certificate: each that answers visitors should."""
     for site in sites:
-        elsewhere = _elsewhere(site, question, option)
+        elsewhere = _elsewhere(host, site, question, option)
         if elsewhere is not None:
             yield elsewhere
         elif site.sockets(tls=False):
@@ -424,21 +423,22 @@ def _shown(host: Host, question: Question, site: Site, option: str) -> tuple[Jud
         names = _borne(site, question, None)
         return certificate_configured(host, question, site.security, names, site.server.name), CONFIGURED, unprobed
     found = endpoints(host, [target.key for target in targets])
-    judged = []
+    judged: list[Judged] = []
+    places: dict[str, list[str]] = {}
     for target in targets:
         endpoint = found[target.key]
         if _refused(site, target, endpoint):
-            judged.append(Judged(True, f"handshakes without a known name are refused at {target}", site.vhost.source))
-            continue
-        if option == "level":
+            one = Judged(True, "handshakes without a known name are refused", site.vhost.source)
+        elif option == "level":
             one = level_shown(endpoint, question.settings["level"], site.server.name, site.security)
         else:
             one = _certificate_at(host, question, site, target, endpoint)
-        judged.append(replace(one, why=f"{one.why} ({target})"))
-    told = worst(judged)
-    if told.good:
-        told = replace(told, why="; ".join(dict.fromkeys(one.why for one in judged)))
-    return replace(told, source=told.source or site.vhost.source), OBSERVED, ""
+        judged.append(one)
+        places.setdefault(one.why, []).append(str(target))
+    told = min(judged, key=lambda one: (False, None, True).index(one.good))
+    alike = [why for why in places if any(one.why == why and one.good is told.good for one in judged)]
+    why = "; ".join(f"{why} (at {' and '.join(dict.fromkeys(places[why]))})" for why in alike)
+    return replace(told, why=why, source=told.source or site.vhost.source), OBSERVED, ""
 
 
 def _unprobed(question: Question, site: Site, targets: Sequence[Target]) -> str:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from .._host import Host, Unseen
+from .addresses import own_addresses, resolved, shortened
 from .virtualhost import Directive, Listen, VirtualHost, WebServer, covers
+from .web import web_servers
 
 # what a place does with a request over plain http
 REDIRECTS, REFUSES, ANSWERS, UNCLEAR = "redirects", "refuses", "answers", "unclear"
@@ -191,8 +193,8 @@ def _security(host: Host, server: WebServer, vhost: VirtualHost) -> Security:
     return Security(
         sockets=shared,
         tls=reader.tls(shared),
-        plain=tuple(reader.plain(shared)) if any(not socket.tls for socket in shared) else (),
-        headers=tuple(reader.headers()) if any(socket.tls for socket in shared) else (),
+        plain=tuple(reader.plain(shared)) if any(not one.tls for one in shared) else (),
+        headers=tuple(reader.headers()) if any(one.tls for one in shared) else (),
         cookies=tuple(reader.cookies()),
         behind=tuple(dict.fromkeys(_behind(shared, vhost, reader))),
     )
@@ -241,35 +243,53 @@ def owner(server: WebServer, listen: Listen, name: str) -> VirtualHost | None:
 _PRECEDENCE = {"nginx": (r"[^*.~][^*]*$", r"[*.]", r"[^~].*\*$", "~"), "apache": ("",)}
 
 
-def own_addresses(host: Host) -> list[str]:
-    """All addresses of this host, those that other machines can reach first. Raises Unseen."""
-    return host.once("own_addresses", lambda: _own_addresses(host))
-
-
-def _own_addresses(host: Host) -> list[str]:
-    found = set()
-    if host.stat("/proc/net/fib_trie") is not None:
-        trie = host.read("/proc/net/fib_trie")
-        found |= set(re.findall(r"\|-- (\d+\.\d+\.\d+\.\d+)\n\s+/32 host LOCAL", trie))
-    if host.stat("/proc/net/if_inet6") is not None:
-        for line in host.read("/proc/net/if_inet6").splitlines():
-            address = ipaddress.ip_address(int(line.split()[0], 16).to_bytes(16, "big"))
-            found |= set() if address.is_link_local else {str(address)}
-    ordered = sorted(map(ipaddress.ip_address, found), key=lambda one: (one.is_loopback, one.is_private, str(one)))
-    return [str(address) for address in ordered]
-
-
-def reached_at(host: Host, server: WebServer, socket: Socket) -> str:
+def reached_at(host: Host, server: WebServer, at: Socket) -> str:
     """An address of this host by which the socket is reached, '' where there is none. Raises Unseen."""
     try:
-        address = ipaddress.ip_address(socket.listen.address)
+        address = ipaddress.ip_address(at.listen.address)
     except ValueError:
-        raise Unseen(f"{socket} is named by a name: which address that is was not looked up") from None
+        raise Unseen(f"{at} is named by a name: which address that is was not looked up") from None
     if not address.is_unspecified:
         return str(address)
-    taken = {at.address for vhost in server.vhosts for at in vhost.listens if at.port == socket.listen.port}
+    taken = {one.address for vhost in server.vhosts for one in vhost.listens if one.port == at.listen.port}
     own = [one for one in own_addresses(host) if one not in taken and (":" in one) == (address.version == 6)]
     return own[0] if own else ""
+
+
+def ends_elsewhere(host: Host, vhost: VirtualHost, told: Security, *, look_up: bool) -> str:
+    """What shows that visitors' connections end on another machine than this one; '' where nothing does.
+
+    The addresses that its names lead to decide, if they are known (look_up: they may be asked for); else what the
+    configuration says of a proxy in front.
+    """
+    addresses = _led_to(host, vhost) if look_up else []
+    if any(address in own_addresses(host) for address in addresses):
+        return ""
+    if addresses and not all(map(_translated(host), addresses)):
+        return f"{_typed(vhost)[0]} leads to {shortened(addresses[0])}, another machine"
+    plain_only = not any(one.tls and not one.inside for one in told.sockets)
+    proxied = [listen for listen in vhost.listens if listen.proxy_protocol]
+    believed = [trust.source for trust in vhost.trusts if trust.network != "unix:" and not _loopback(trust.network)]
+    signs = told.behind if plain_only or proxied else believed
+    return signs[0] if signs else ""
+
+
+def _led_to(host: Host, vhost: VirtualHost) -> list[str]:
+    """The addresses that a virtual host's names lead to."""
+    every = [name for server in web_servers(host) for one in server.vhosts for name in _typed(one)[:3]]
+    known = host.once("resolved_names", lambda: resolved(every))
+    return [address for name in _typed(vhost)[:3] for address in known.get(name, ())]
+
+
+def _typed(vhost: VirtualHost) -> list[str]:
+    """The names that a visitor can type for a virtual host."""
+    return [name.lower() for name in vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]
+
+
+def _translated(host: Host) -> Callable[[str], bool]:
+    """Whether an address may be this host's, translated on the way: a public one, where it has none itself."""
+    inner = all(ipaddress.ip_address(address).is_private for address in own_addresses(host))
+    return lambda address: inner and not ipaddress.ip_address(address).is_private
 
 
 def _behind(shared: Sequence[Socket], vhost: VirtualHost, reader: _Reader) -> Iterator[str]:
@@ -279,8 +299,8 @@ def _behind(shared: Sequence[Socket], vhost: VirtualHost, reader: _Reader) -> It
             continue
         yield trust.source
     yield from reader.forwarded()
-    plain = [socket for socket in shared if not socket.tls and not socket.inside]
-    if plain and all(socket.private for socket in plain):
+    plain = [one for one in shared if not one.tls and not one.inside]
+    if plain and all(one.private for one in plain):
         yield f"it listens on the private address {shortened(plain[0].listen.address)} only"
 
 
@@ -289,13 +309,6 @@ def _loopback(network: str) -> bool:
         return ipaddress.ip_network(network, strict=False).is_loopback
     except ValueError:
         return network == "localhost"
-
-
-def shortened(address: str) -> str:
-    """An address as it may stand in a report: 192.0.2.x, 2001:db8:1:…."""
-    if ":" in address:
-        return ":".join(ipaddress.ip_address(address).exploded.split(":")[:3]) + ":…"
-    return re.sub(r"\.\d+$", ".x", address)
 
 
 def same_name(target: str, names: Sequence[str], asked: str) -> bool | None:

@@ -4,28 +4,39 @@
 
 """What an HTML page holds of forms, and where it leads: read as browsers do, as far as its text tells.
 
-What scripts make of a page is not seen.
+What scripts make of a page is not seen. The tags are read here, by the rules of HTML's standard, because the time that
+html.parser takes grows with the square of a page that means ill: minutes for one of 100 KiB.
 
 PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
+import html as markup
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 
 from .web_urls import is_file, looks_acting, resolved, scheme_of
 
 LINKS = 1000  # of one page; what follows is not looked at
 URL_LENGTH = 2000
+VALUE_LENGTH = 1 << 16  # of an attribute
 _FRAMES = 3  # pages written into the page itself, one in the other (srcdoc)
 
 # what a target without a scheme of its own, or one that sends nothing, is counted as
 _SENDS_NOTHING = frozenset(["javascript", "about", "data", "blob"])
-# elements whose text is no markup, whatever it looks like
-_TEXT_ONLY = frozenset(["textarea", "title", "xmp", "iframe", "noembed", "noframes"])
+# elements whose text is no markup, whatever it looks like, and where it ends; noscript's is, to some
+_TEXT_ONLY = {
+    name: re.compile(rf"(?i)</{name}(?=[\s/>])")
+    for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+}
+_COMMENT_END = re.compile(r"--!?>")
+_NAME = re.compile(r"[^\s/>]*")
+_BETWEEN = re.compile(r"[\s/]*")
+_ATTRIBUTE = re.compile(r"[^\s/>][^\s/>=]*")
+_EQUALS = re.compile(r"\s*=\s*")
+_BARE = re.compile(r"[^\s>]*")
 
 
 @dataclass(frozen=True)
@@ -66,12 +77,10 @@ class Contents:
 def contents(html: str, url: str, depth: int = 0) -> Contents:
     """The forms and links of a page that was answered at an address. Never raises."""
     page = _Page(url)
-    # as browsers read them, and Python does not: comments without contents, and those that end in --!>
-    text = re.sub(r"<!--(-?>)", "<!---->", html).replace("--!>", "-->")
     try:
-        page.feed(text)
-        page.close()
-    except Exception as error:  # noqa: BLE001  a page can be anything; what was read of it still counts
+        for tag, values in tags(html):
+            page.take(tag, values)
+    except ValueError as error:
         page.problem = f"its HTML cannot be read ({type(error).__name__})"
     inner = []
     for frame in page.documents:
@@ -87,11 +96,84 @@ def contents(html: str, url: str, depth: int = 0) -> Contents:
     )
 
 
-class _Page(HTMLParser):
-    """One pass over a page."""
+def tags(html: str) -> Iterator[tuple[str, Mapping[str, str] | None]]:
+    """The tags of a page: name and attributes, None where a tag ends an element. Takes time as the page is long."""
+    at = html.find("<")
+    while 0 <= at < len(html) - 1:
+        after = html[at + 1]
+        if html.startswith("<!--", at):
+            end = _behind_comment(html, at)
+        elif after.isascii() and after.isalpha():
+            tag, values, end = _tag(html, at + 1)
+            if end:
+                yield tag, values
+                text_only = _TEXT_ONLY.get(tag)
+                if text_only:
+                    closing = text_only.search(html, end)
+                    end = closing.start() if closing else 0
+        elif after == "/" and html[at + 2 : at + 3].isalpha():
+            tag, _values, end = _tag(html, at + 2)
+            if end:
+                yield tag, None
+        elif after in "!?/":
+            end = html.find(">", at) + 1
+        else:
+            end = at + 1
+        if not end:
+            return  # it does not end: browsers show nothing of it
+        at = html.find("<", end)
+
+
+def _behind_comment(html: str, at: int) -> int:
+    """The offset behind a comment, 0 if it does not end."""
+    for empty in ("<!-->", "<!--->"):
+        if html.startswith(empty, at):
+            return at + len(empty)
+    found = _COMMENT_END.search(html, at + 4)
+    return found.end() if found else 0
+
+
+def _tag(html: str, at: int) -> tuple[str, dict[str, str], int]:
+    """Name and attributes of the tag whose name begins there, and the offset behind it, 0 if it does not end."""
+    tag, at = _matched(_NAME, html, at)
+    values: dict[str, str] = {}
+    while True:
+        _blank, at = _matched(_BETWEEN, html, at)
+        if html.startswith(">", at):
+            return tag.lower(), values, at + 1
+        name, at = _matched(_ATTRIBUTE, html, at)
+        if not name:
+            return "", {}, 0
+        value, at = _value(html, at)
+        if at < 0:
+            return "", {}, 0
+        if len(value) > VALUE_LENGTH:
+            raise ValueError("an attribute is too long")
+        values.setdefault(name.lower(), markup.unescape(value))  # the first of two counts
+
+
+def _value(html: str, at: int) -> tuple[str, int]:
+    """The value of the attribute whose name ends there, and the offset behind it, -1 if it does not end."""
+    equals, behind = _matched(_EQUALS, html, at)
+    if not equals:
+        return "", at
+    quote = html[behind : behind + 1]
+    if quote in ('"', "'") and quote:
+        end = html.find(quote, behind + 1)
+        return html[behind + 1 : end], end + 1 if end > 0 else -1
+    return _matched(_BARE, html, behind)
+
+
+def _matched(pattern: re.Pattern[str], text: str, at: int) -> tuple[str, int]:
+    """What matches there, '' if nothing does, and the offset behind it."""
+    found = pattern.match(text, at)
+    return (found.group(), found.end()) if found else ("", at)
+
+
+class _Page:
+    """What the tags of a page add up to."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(convert_charrefs=True)
         self.url = url
         self.base = url
         self.based = False
@@ -101,16 +183,13 @@ class _Page(HTMLParser):
         self.documents: list[str] = []
         self.problem = ""
         self._open: list[Target] | None = None
-        self._text_only = ""
+        self._written: set[str] = set()
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)  # in HTML, a slash does not end an element
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self._text_only:
-            return
-        values = {name: value or "" for name, value in reversed(attrs)}  # the first of two counts
-        if tag == "base" and "href" in values and not self.based:
+    def take(self, tag: str, values: Mapping[str, str] | None) -> None:
+        """Take the next tag."""
+        if values is None:
+            self._open = None if tag == "form" else self._open
+        elif tag == "base" and "href" in values and not self.based:
             self.based = True
             self.base = resolved(self.url, values["href"]) or self.url
         elif tag == "form":
@@ -123,15 +202,7 @@ class _Page(HTMLParser):
         elif tag in ("iframe", "frame"):
             self._frame(values)
         elif tag == "meta" and values.get("http-equiv", "").strip().lower() == "refresh":
-            self._refresh(values.get("content", ""))
-        if tag in _TEXT_ONLY:
-            self._text_only = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._text_only:
-            self._text_only = "" if tag == self._text_only else self._text_only
-        elif tag == "form":
-            self._open = None
+            self._refresh(values.get("content", "")[:URL_LENGTH].strip())
 
     def _form(self, values: Mapping[str, str]) -> None:
         if self._open is not None:
@@ -167,15 +238,17 @@ class _Page(HTMLParser):
             self._link(values["src"], framed=True)
 
     def _refresh(self, content: str) -> None:
-        found = re.match(r"(?is)[\s\d.]*[;,\s]\s*(?:url\s*=\s*)?[\"']?(.+?)[\"']?\s*$", content)
-        if found:
+        found = re.match(r"(?is)[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?[\"']?([^\"']+)", content)
+        if found and not re.fullmatch(r"[\d.]*", content):
             self._link(found.group(1))
 
     def _link(self, written: str, acts: bool = False, framed: bool = False) -> None:
-        if scheme_of(written) not in ("", "http", "https"):
+        if written in self._written or scheme_of(written[:URL_LENGTH]) not in ("", "http", "https"):
             return
-        url = resolved(self.base, written)
-        if len(self.links) >= LINKS or len(url) > URL_LENGTH:
+        if len(self._written) >= LINKS or len(written) > URL_LENGTH:
             self.problem = "it has more links, or longer ones, than are followed"
-        elif url.startswith(("http:", "https:")) and not is_file(url):
+            return
+        self._written.add(written)
+        url = resolved(self.base, written)
+        if url.startswith(("http:", "https:")) and not is_file(url):
             self.links.append(Link(url, looks_acting(url) or (acts and "?" in url), framed))

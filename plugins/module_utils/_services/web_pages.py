@@ -123,7 +123,7 @@ def ask(address: Address, name: str, target: str = "/", method: str = "GET") -> 
 def _asked(
     sock: socket.socket, end: float, address: Address, name: str, target: str, method: str
 ) -> Answer:
-    from http.client import BadStatusLine, HTTPException, HTTPResponse
+    from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 
     host = address.url(name, "").partition("//")[2]
     lines = [
@@ -143,7 +143,7 @@ def _asked(
         response = HTTPResponse(_Timed(sock, end), method=method)  # type: ignore[arg-type]
         response.begin()
         return _kept(response, end, address.url(name, target))
-    except BadStatusLine:
+    except RemoteDisconnected:
         raise NoAnswer("the connection was closed without an answer", refused=True) from None
     except HTTPException as error:
         raise NoAnswer(f"no proper answer of HTTP ({type(error).__name__})") from None
@@ -206,7 +206,7 @@ def _page(response: HTTPResponse, end: float, url: str) -> tuple[Contents | None
     if not kind and body.lstrip()[:1] != b"<":
         return None, cut
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        return Contents(problem="it is compressed, though that was not asked for"), cut
+        return Contents(), "it is compressed, though that was not asked for"
     found = contents(_text(body, response.headers.get_content_charset("")), url)
     return found, cut or found.problem
 

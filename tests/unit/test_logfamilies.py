@@ -10,6 +10,7 @@ import datetime as dt
 import gzip
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +61,18 @@ def write(path: Path, text: str = VISIT) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def test_requests_that_a_program_made_itself_are_nobodys_visits(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write(tmp_path / "nginx" / "access.log")
+    rotated = [write(tmp_path / name / "requests.log") for name in ("removed", "letsencrypt")]
+    rules = write(tmp_path / "rules", "".join(f"{path.parent}/*.log {{\n    weekly\n}}\n" for path in rotated))
+    monkeypatch.setattr(cleaners, "logrotate_runs", lambda host: [SimpleNamespace(paths=(str(rules),))])
+    assert set(logs_of(host, log)) == {str(log), *map(str, rotated)}
+    monkeypatch.setattr(logfamilies, "_OWN_REQUESTS", (str(rotated[1].parent),))
+    assert set(logs_of(Host(), log)) == {str(log), str(rotated[0])}
 
 
 def test_all_of_a_directory_for_web_logs_but_what_plainly_is_none(host: Host, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ _ALL, _VISITS, _NAMED = "all", "visits", "named"
 _LINKED = "linked"  # as _VISITS, behind a link
 _COPIES = "copies"  # where copies of anything lie: only what surely shows visits
 _BACKUPS = ("/var/backups",)
+_OWN_REQUESTS = ("/var/log/letsencrypt",)  # where a program notes requests that it made itself: nobody's visits
 _SHARED = frozenset(
     ["/", "/var", "/var/log", "/srv", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev", "/etc", "/usr", "/opt"]  # noqa: S108
 )
@@ -228,7 +229,8 @@ class _Search:
             if pattern.startswith("/")
         }
         found = {path for pattern in patterns for path in self._glob(pattern)}
-        return sorted(path for path in found if path not in _SHARED and self._is_directory(path))
+        passed_by = {*_SHARED, *_OWN_REQUESTS}
+        return sorted(path for path in found if path not in passed_by and self._is_directory(path))
 
     def _logrotate(self) -> list[logrotate.Configuration]:
         try:

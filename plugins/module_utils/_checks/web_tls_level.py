@@ -42,7 +42,7 @@ _KEY_LINE = (
 )
 # what neither of these servers does, where a handshake could not show it
 _NEVER = {"nginx": ("renegotiation", "compression"), "apache": ("renegotiation", "early_data")}
-_SHOWN = 4  # names in one line
+_SHOWN = 3  # names in one line
 
 
 @dataclass(frozen=True)

@@ -317,13 +317,14 @@ def same_name(target: str, names: Sequence[str], asked: str) -> bool | None:
     target: an https address, the server's variable for the asked name resolved to ``asked``; names: those that can
     be asked for.
     """
-    found = re.match(r"(?i)https://([^/:?#]+)(?::443)?(?:[/?#$%]|$)", target)
+    # what follows the name as a variable begins with a slash: the path that was asked for
+    found = re.match(r"(?i)https://([^/:?#$%{}]+)(?::443)?(?:[/?#$%]|$)", target)
     if found is None:
         return None
     name = found.group(1).lower()
     if name == asked.lower():
         return True
-    if re.search(r"[$%{}]", name) or not names:
+    if not names:
         return None
     exact = {one.lower().rstrip(".") for one in names}
     return exact == {name.rstrip(".")}

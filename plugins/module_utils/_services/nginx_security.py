@@ -227,7 +227,7 @@ class NginxSecurity:
         inherited = self._headers_at(self.http, ())
         here = self._headers_at(self.inside, inherited)
         block = self.vhost.directive
-        if block is not None and (self.visited.get(block.source, True) or not named(self.inside, "location")):
+        if block is not None and self.visited.get(block.source, True):
             yield self._header_place("server", block, here, application=False)
         yield from self._inner_headers(self.inside, here, "", application=False)
 

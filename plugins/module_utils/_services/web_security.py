@@ -190,11 +190,12 @@ def _reader(host: Host, server: WebServer, vhost: VirtualHost) -> _Reader:
 def _security(host: Host, server: WebServer, vhost: VirtualHost) -> Security:
     reader = _reader(host, server, vhost)
     shared = sockets(server, vhost)
+    tls = reader.tls(shared)
     return Security(
         sockets=shared,
-        tls=reader.tls(shared),
+        tls=tls,
         plain=tuple(reader.plain(shared)) if any(not one.tls for one in shared) else (),
-        headers=tuple(reader.headers()) if any(one.tls for one in shared) else (),
+        headers=tuple(reader.headers()) if any(one.tls for one in shared) and not tls.rejects else (),
         cookies=tuple(reader.cookies()),
         behind=tuple(dict.fromkeys(_behind(shared, vhost, reader))),
     )

@@ -15,13 +15,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
-from .._host import Host
+from .._host import Host, Unseen
 from .._measure import Check, Question
 from .._option import Period
-from .._services.virtualhost import VirtualHost, WebServer
+from .._services.addresses import own_addresses, resolved
+from .._services.virtualhost import VirtualHost, WebServer, covers
 from .._services.web import web_servers
 from .._services.web_pages import (
     MOVED,
@@ -32,7 +33,6 @@ from .._services.web_pages import (
     Request,
     Site,
     Visit,
-    addresses,
     ask_all,
     crawl,
 )
@@ -44,11 +44,14 @@ from .._services.web_security import (
     PlainAnswer,
     Security,
     Socket,
+    ends_elsewhere,
     max_age_s,
+    owner,
+    reached_at,
     security,
 )
 from .._services.web_urls import shown
-from ._sites import answers, plain
+from ._sites import answers, plain, whole
 from ._sites import subject as label_of
 
 NAMES = 20  # of one virtual host that are asked for
@@ -83,31 +86,53 @@ class Subject:
 def _subjects(host: Host, question: Question) -> list[Subject]:
     """The virtual hosts that a promise speaks of, and that visitors can be answered by. Raises Unseen."""
     found = []
+    nameless = _led_here(host, question)
     for server in web_servers(host):
         for vhost in server.vhosts:
-            own = tuple(site.lower() for site in question.own_sites if answers(vhost, site))
+            told = security(host, server, vhost)
+            open_to_all = [socket for socket in told.sockets if not socket.inside]
+            own = [site.lower() for site in question.own_sites if answers(vhost, site)]
+            own += [
+                site for site in nameless if any(owner(server, socket.listen, site) is vhost for socket in open_to_all)
+            ]
             meant = own or question.settings["scope"] == "all"
-            if meant and any(place.visited for place in vhost.places):
-                found.append(Subject(server, vhost, security(host, server, vhost), own))
-    return [subject for subject in found if subject.sockets(True) or subject.sockets(False)]
+            if meant and open_to_all and any(place.visited for place in vhost.places):
+                found.append(Subject(server, vhost, told, tuple(own)))
+    return found
 
 
-def _judged_elsewhere(option: str, question: Question, subject: Subject) -> Finding | None:
+def _led_here(host: Host, question: Question) -> list[str]:
+    """Own sites that no virtual host has as a name, but whose names lead to this host. Raises Unseen."""
+    vhosts = [vhost for server in web_servers(host) for vhost in server.vhosts]
+    sites = [site.lower() for site in question.own_sites if not any(answers(vhost, site) for vhost in vhosts)]
+    if not sites or not vhosts or not question.probe:
+        return []
+    known = host.once(("resolved_names", tuple(sites)), lambda: resolved(sites))
+    mine = set(own_addresses(host))
+    return [site for site in sites if mine & set(known.get(site, ()))]
+
+
+def _judged_elsewhere(host: Host, option: str, question: Question, subject: Subject) -> Finding | None:
     """The finding of a virtual host whose visitors' connections end on another machine, None where they end here."""
-    if subject.sockets(True) or not subject.security.behind or _leads_on(subject):
-        return None
+    sign = ends_elsewhere(host, subject.vhost, subject.security, look_up=question.probe)
     terminators = question.settings["terminators"]
-    sign = subject.security.behind[0]
+    if not sign or (not terminators and not subject.sockets(True) and _leads_on(subject)):
+        return None
     if terminators:
         return _finding(
             option, subject.label, NOT_APPLICABLE, expected="", source="web_tls_terminators",
-            observed=f"visitors' connections end on another machine; judged on {', '.join(terminators)}",
+            observed=f"visitors' connections end on another machine ({sign}); judged on {', '.join(terminators)}",
         )  # fmt: skip
     return _finding(
         option, subject.label, ERROR, expected="what visitors get is judged where their connections end",
-        observed=f"a proxy on another machine seems to end visitors' connections ({sign})", source=sign,
+        observed=f"visitors' connections seem to end on another machine ({sign})", source=subject.vhost.source,
         remedy="Name that machine in web_tls_terminators and audit it, or serve https here.",
     )  # fmt: skip
+
+
+def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    """What keeps the whole host from being judged, or that there is nothing to judge."""
+    yield from whole(host, question, option, _finding, attest="pages")
 
 
 def _finding(
@@ -205,8 +230,7 @@ def _seen(host: Host, question: Question, subject: Subject) -> Seen:
 
 def _asked(host: Host, question: Question) -> dict[int, Seen]:
     subjects = [subject for subject in _subjects(host, question) if subject.server.pid]
-    owners = _owners(subjects)
-    planned = {id(subject.vhost): list(_requests(subject, owners)) for subject in subjects}
+    planned = {id(subject.vhost): list(_requests(host, subject)) for subject in subjects}
     answers = ask_all(host, [request for requests in planned.values() for request in requests])
     found = {}
     for subject in subjects:
@@ -219,39 +243,25 @@ def _asked(host: Host, question: Question) -> dict[int, Seen]:
     return found
 
 
-_Owners = Mapping[tuple[str, str, int, str], VirtualHost]
-
-
-def _owners(subjects: Iterable[Subject]) -> _Owners:
-    """Which virtual host answers for a name on a socket: the first that names it."""
-    owners: dict[tuple[str, str, int, str], VirtualHost] = {}
-    for subject in subjects:
-        for socket in subject.security.sockets:
-            for name in subject.vhost.names:
-                key = (subject.server.name, socket.listen.address, socket.listen.port, name.lower())
-                owners.setdefault(key, subject.vhost)
-    return owners
-
-
-def _askable(subject: Subject, socket: Socket, owners: _Owners) -> list[str]:
+def _askable(subject: Subject, socket: Socket) -> list[str]:
     """Names by which this virtual host and no other answers on a socket: those of own sites, else one of any."""
-    listen, found = socket.listen, []
-    for name in subject.vhost.names:
-        plain = re.sub(r"^(\*\.|\.)", "privacy-hosting.", name.lower())
-        valid = re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", plain) and "." in plain
-        if valid and owners.get((subject.server.name, listen.address, listen.port, name.lower())) is subject.vhost:
-            found.append(plain)
+
+    def mine(name: str) -> bool:
+        return owner(subject.server, socket.listen, name) is subject.vhost
+
     if subject.own:
-        at = (subject.server.name, listen.address, listen.port)
-        return [name for name in subject.own if owners.get((*at, name), subject.vhost) is subject.vhost][:NAMES]
-    return found[:1] or ([f"{_MARK[1:]}.invalid"] if listen.default else [])
+        return [name for name in subject.own if mine(name)][:NAMES]
+    plain_names = (re.sub(r"^(\*\.|\.)", "privacy-hosting.", name.lower()) for name in subject.vhost.names)
+    valid = (name for name in plain_names if re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", name) and "." in name)
+    found = next((name for name in valid if mine(name)), "")
+    return [found] if found else [f"{_MARK[1:]}.invalid"] if socket.default is subject.vhost else []
 
 
-def _requests(subject: Subject, owners: _Owners) -> Iterator[Request]:
+def _requests(host: Host, subject: Subject) -> Iterator[Request]:
     """The few requests that show how a virtual host answers."""
     for socket in [*subject.sockets(False), *subject.sockets(True)]:
-        for name in _askable(subject, socket, owners):
-            for at in addresses([_with_tls(socket)]):
+        for at in _address(host, subject, socket):
+            for name in _askable(subject, socket):
                 if socket.tls or subject.server.name == "apache":
                     yield Request(at, name, _MARK, "TRACE")
                 if subject.own:
@@ -261,8 +271,14 @@ def _requests(subject: Subject, owners: _Owners) -> Iterator[Request]:
                     yield Request(at, name, _MARK)
 
 
-def _with_tls(socket: Socket):  # type: ignore[no-untyped-def]
-    return replace(socket.listen, tls=socket.tls)
+def _address(host: Host, subject: Subject, socket: Socket) -> Iterator[Address]:
+    """Where a socket is reached from this host; nothing where that cannot be told."""
+    try:
+        ip = reached_at(host, subject.server, socket)
+    except Unseen:
+        return
+    if ip:
+        yield Address(ip, socket.listen.port, socket.tls, socket.listen.proxy_protocol)
 
 
 def _place_targets(subject: Subject) -> list[str]:
@@ -303,7 +319,7 @@ def check_redirect(host: Host, question: Question, option: str) -> Iterator[Find
         return
     expected = "plain http redirects to https of the same name first, or is not answered"
     for subject in _subjects(host, question):
-        elsewhere = _judged_elsewhere(option, question, subject)
+        elsewhere = _judged_elsewhere(host, option, question, subject)
         if elsewhere:
             yield elsewhere
             continue
@@ -315,6 +331,7 @@ def check_redirect(host: Host, question: Question, option: str) -> Iterator[Find
         if subject.sockets(False) and not observed:
             observed = [Layer(OBSERVED, None, seen.unasked or "no answer over plain http tells")]
         yield _weighed(option, subject, expected, configured, observed, _redirect_remedy(subject))
+    yield from _rest(host, question, option)
 
 
 def _plain_layer(subject: Subject, answer: PlainAnswer) -> Layer:
@@ -348,22 +365,21 @@ def _passed_on(vhost: VirtualHost, source: str) -> bool:
 
 
 def _no_plain(host: Host, subject: Subject) -> Layer:
-    """What stands on port 80 beside a virtual host that only has TLS."""
-    missing = {name.lower() for name in subject.vhost.names}
-    defaults: dict[int, Subject] = {}
+    """What answers at port 80 for the names of a virtual host that only has TLS."""
+    names = [name for name in subject.vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]
     for server in web_servers(host):
         for vhost in server.vhosts:
             other = Subject(server, vhost, security(host, server, vhost), ())
-            for socket in other.sockets(False):
-                if socket.listen.port == 80:
-                    missing -= {name.lower() for name in vhost.names} if vhost is not subject.vhost else set()
-                    defaults.update({id(vhost): other} if socket.default is vhost else {})
-    if not missing and subject.vhost.names:
-        return Layer(CONFIGURED, True, "its plain http is another virtual host's", subject.vhost.source)
-    for default in defaults.values():
-        if not _leads_on(default) and any(place.visited for place in default.vhost.places):
-            told = f"over plain http {default.label} answers for it, and does not redirect"
-            return Layer(CONFIGURED, False, told, default.vhost.source)
+            caught = [
+                name
+                for socket in other.sockets(False)
+                for name in names
+                if socket.listen.port == 80 and owner(server, socket.listen, name) is vhost
+                and not any(covers(one, name) for one in vhost.names)
+            ]  # fmt: skip
+            if caught and not _leads_on(other) and any(place.visited for place in vhost.places):
+                told = f"over plain http {other.label} answers for {caught[0]}, and does not redirect"
+                return Layer(CONFIGURED, False, told, vhost.source)
     return Layer(CONFIGURED, True, "it has no plain http of its own", subject.vhost.source)
 
 
@@ -421,28 +437,36 @@ def check_hsts(host: Host, question: Question, option: str) -> Iterator[Finding]
     """Whether every answer over https tells browsers to come back over https only, for long enough."""
     wanted = seconds(question.settings["hsts"])
     expected = f"every answer over https has one Strict-Transport-Security header with max-age={wanted} or more"
-    subjects = _subjects(host, question)
-    served = {name.lower() for subject in subjects if subject.sockets(True) for name in subject.vhost.names}
-    for subject in subjects:
-        elsewhere = _judged_elsewhere(option, question, subject)
+    for subject in _subjects(host, question):
+        elsewhere = _judged_elsewhere(host, option, question, subject)
         if elsewhere:
             yield elsewhere
         elif subject.sockets(True):
             configured = [_header_layer(place, wanted) for place in subject.security.headers]
             observed = _hsts_seen(host, question, subject, wanted)
             yield _weighed(option, subject, expected, configured, observed, _hsts_remedy(subject, wanted))
-        elif not _only_leads_on(subject, served):
+        elif not _only_leads_on(host, subject):
             yield _finding(
                 option, subject.label, FAIL, proof=CONFIGURED, expected=expected, source=subject.vhost.source,
                 observed="it has no https that could tell browsers anything",
                 remedy=f"{subject.vhost.source}: let it listen with TLS (or name it in web_tls_sites and harden).",
             )  # fmt: skip
+    yield from _rest(host, question, option)
 
 
-def _only_leads_on(subject: Subject, served: set[str]) -> bool:
+def _only_leads_on(host: Host, subject: Subject) -> bool:
     """Whether a virtual host of plain http belongs to others with https, or has no site of its own."""
-    exact = {name.lower() for name in subject.vhost.names if re.fullmatch(r"[\w.-]+", name) and name != "_"}
-    return _leads_on(subject) and exact <= served
+    if not _leads_on(subject):
+        return False
+    encrypted = [
+        name
+        for server in web_servers(host)
+        for vhost in server.vhosts
+        if any(socket.tls and not socket.inside for socket in security(host, server, vhost).sockets)
+        for name in vhost.names
+    ]
+    names = [name for name in subject.vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]
+    return all(any(covers(one, name) for one in encrypted) for name in names)
 
 
 def _header_layer(place: HeaderPlace, wanted: int) -> Layer:
@@ -523,7 +547,7 @@ def check_cookies(host: Host, question: Question, option: str) -> Iterator[Findi
         return
     expected = "cookies that the server sets, or own sites are seen to set, are Secure and set over https"
     for subject in _subjects(host, question):
-        elsewhere = _judged_elsewhere(option, question, subject)
+        elsewhere = _judged_elsewhere(host, option, question, subject)
         if elsewhere:
             yield elsewhere
             continue
@@ -533,6 +557,7 @@ def check_cookies(host: Host, question: Question, option: str) -> Iterator[Findi
         ] or [Layer(CONFIGURED, True, "the server itself sets no cookie", subject.vhost.source)]
         observed, bounds = _cookies_seen(host, question, subject)
         yield _weighed(option, subject, expected, configured, observed, _cookie_remedy(subject), bounds)
+    yield from _rest(host, question, option)
 
 
 def _cookie_told(name: str, secure: bool | None, where: str) -> str:
@@ -596,13 +621,22 @@ def check_forms(host: Host, question: Question, option: str) -> Iterator[Finding
         )  # fmt: skip
         return
     subjects = _subjects(host, question)
+    none_served = True
     for site in dict.fromkeys(site.lower() for site in question.own_sites):
         serving = [subject for subject in subjects if site in subject.own]
-        elsewhere = [_judged_elsewhere(option, question, subject) for subject in serving]
+        none_served = none_served and not serving
+        elsewhere = [_judged_elsewhere(host, option, question, subject) for subject in serving]
         if serving and all(elsewhere):
             yield from (finding for finding in elsewhere[:1] if finding)
         elif serving:
             yield _forms_finding(host, question, option, site, serving[0], expected)
+    rest = list(_rest(host, question, option))
+    yield from rest
+    if none_served and not rest:
+        yield _finding(
+            option, "own sites", NOT_APPLICABLE, expected="", source="virtual hosts and the names that lead here",
+            observed="no virtual host answers for the provider's own sites, and their names do not lead here",
+        )  # fmt: skip
 
 
 def _forms_finding(
@@ -647,10 +681,11 @@ def _crawl(host: Host, question: Question, site: str) -> Crawl:
 def _crawled(host: Host, question: Question) -> dict[str, Crawl]:
     places: dict[str, dict[Address, None]] = {}
     for subject in _subjects(host, question):
-        away = _judged_elsewhere("forms", question, subject)
+        away = _judged_elsewhere(host, "forms", question, subject)
         for site in subject.own if subject.server.pid and not away else ():
-            listens = [_with_tls(socket) for socket in (*subject.sockets(True), *subject.sockets(False))]
-            places.setdefault(site, {}).update(dict.fromkeys(addresses(listens)))
+            for socket in (*subject.sockets(True), *subject.sockets(False)):
+                if owner(subject.server, socket.listen, site) is subject.vhost:
+                    places.setdefault(site, {}).update(dict.fromkeys(_address(host, subject, socket)))
     return crawl(host, [Site(name, tuple(at)) for name, at in places.items()], _MARK)
 
 

@@ -13,17 +13,15 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import io
-import ipaddress
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .._host import Host
-from .virtualhost import Listen
 from .web_urls import is_file, looks_acting, resolved
 
 if TYPE_CHECKING:
@@ -274,38 +272,6 @@ def _tls() -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("ALL:@SECLEVEL=0")
     return context
-
-
-# -- where a site is asked --------------------------------------------------------------------------------------------
-
-
-def addresses(listens: Iterable[Listen]) -> tuple[Address, ...]:
-    """Where visitors' requests reach these listens: an own address of each family, loopback where there is none."""
-    own = own_addresses()
-    found: dict[Address, None] = {}
-    for listen in listens:
-        try:
-            at = ipaddress.ip_address(listen.address)
-        except ValueError:
-            continue  # a unix socket, or a name
-        every = own.get(at.version) or {4: "127.0.0.1", 6: "::1"}[at.version]
-        ip = every if at.is_unspecified else listen.address
-        found[Address(ip, listen.port, listen.tls, listen.proxy_protocol)] = None
-    return tuple(found)
-
-
-@lru_cache(maxsize=1)
-def own_addresses() -> Mapping[int, str]:
-    """The host's own address for each version of IP, beside loopback: what a route to the outside would use."""
-    found = {}
-    for version, family, far in ((4, socket.AF_INET, "198.51.100.1"), (6, socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as sock:
-                sock.connect((far, 9))  # of a datagram socket: nothing is sent
-                found[version] = sock.getsockname()[0]
-        except OSError:
-            continue
-    return found
 
 
 # -- all pages of own sites -------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class Server:
 
     def __init__(self, answers: Mapping[str, Answer], tls: bool = False) -> None:
         self.answers = dict(answers)
+        self.https_port = 443  # of the site that redirects to https://a.example/ mean
         self.asked: list[tuple[str, str, str]] = []  # method, host, target
         self.agents: set[str] = set()
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -54,6 +55,8 @@ class Server:
         return [target for asked, _host, target in self.asked if asked == method]
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept
         self.socket.close()
 
     def _serve(self) -> None:
@@ -76,7 +79,7 @@ class Server:
             self.agents.add(headers.get("user-agent", ""))
             answer = self._of(method, target)
             for piece in (answer,) if isinstance(answer, bytes) else answer:
-                sock.sendall(piece)
+                sock.sendall(piece.replace(b"https://a.example/", f"https://a.example:{self.https_port}/".encode()))
             if self.context:
                 sock.unwrap()  # type: ignore[attr-defined]
 

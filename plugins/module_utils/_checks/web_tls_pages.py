@@ -130,9 +130,21 @@ def _judged_elsewhere(host: Host, option: str, question: Question, subject: Subj
     )  # fmt: skip
 
 
-def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """What keeps the whole host from being judged, or that there is nothing to judge."""
-    yield from whole(host, question, option, _finding, attest="pages")
+def _complete(
+    host: Host, question: Question, option: str, found: Iterable[Finding], nothing: str
+) -> Iterator[Finding]:
+    """The findings, and what keeps the whole host from being judged; or that there is nothing to judge."""
+    some = False
+    for finding in found:
+        yield finding
+        some = True
+    for finding in whole(host, question, option, _finding, attest="pages"):
+        yield finding
+        some = True
+    if not some:
+        yield _finding(
+            option, "websites", NOT_APPLICABLE, expected="", observed=nothing, source="configuration of the web servers"
+        )
 
 
 def _finding(
@@ -213,6 +225,7 @@ class Seen:
     unasked: str = ""
 
 
+_UNREACHED = "no virtual host answers visitors"
 _SWITCHED_OFF = "probes are switched off (audit_probe)"
 _NOT_OWN = "its pages were not asked for, for it is not an own site"
 
@@ -317,6 +330,10 @@ def check_redirect(host: Host, question: Question, option: str) -> Iterator[Find
     if not question.settings["redirect"]:
         yield _nothing_asked(option)
         return
+    yield from _complete(host, question, option, _redirects(host, question, option), _UNREACHED)
+
+
+def _redirects(host: Host, question: Question, option: str) -> Iterator[Finding]:
     expected = "plain http redirects to https of the same name first, or is not answered"
     for subject in _subjects(host, question):
         elsewhere = _judged_elsewhere(host, option, question, subject)
@@ -331,7 +348,6 @@ def check_redirect(host: Host, question: Question, option: str) -> Iterator[Find
         if subject.sockets(False) and not observed:
             observed = [Layer(OBSERVED, None, seen.unasked or "no answer over plain http tells")]
         yield _weighed(option, subject, expected, configured, observed, _redirect_remedy(subject))
-    yield from _rest(host, question, option)
 
 
 def _plain_layer(subject: Subject, answer: PlainAnswer) -> Layer:
@@ -356,12 +372,13 @@ def _plain_layer(subject: Subject, answer: PlainAnswer) -> Layer:
 def _passed_on(vhost: VirtualHost, source: str) -> bool:
     """Whether the place that stands there hands requests to an application."""
     blocks = [vhost.directive] if vhost.directive else []
+    found: list[str] = []
     while blocks:
         block = blocks.pop()
         if block.source == source:
-            return any(_PASSES_ON.fullmatch(entry.name) for entry in block.block or ())
+            found += [entry.name for entry in block.block or ()]
         blocks += [entry for entry in block.block or () if entry.block]
-    return False
+    return any(map(_PASSES_ON.fullmatch, found))
 
 
 def _no_plain(host: Host, subject: Subject) -> Layer:
@@ -435,6 +452,11 @@ def seconds(period: str) -> int:
 
 def check_hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """Whether every answer over https tells browsers to come back over https only, for long enough."""
+    nothing = "no virtual host answers visitors but by leading them to others"
+    yield from _complete(host, question, option, _hsts(host, question, option), nothing)
+
+
+def _hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
     wanted = seconds(question.settings["hsts"])
     expected = f"every answer over https has one Strict-Transport-Security header with max-age={wanted} or more"
     for subject in _subjects(host, question):
@@ -451,13 +473,10 @@ def check_hsts(host: Host, question: Question, option: str) -> Iterator[Finding]
                 observed="it has no https that could tell browsers anything",
                 remedy=f"{subject.vhost.source}: let it listen with TLS (or name it in web_tls_sites and harden).",
             )  # fmt: skip
-    yield from _rest(host, question, option)
 
 
 def _only_leads_on(host: Host, subject: Subject) -> bool:
-    """Whether a virtual host of plain http belongs to others with https, or has no site of its own."""
-    if not _leads_on(subject):
-        return False
+    """Whether a virtual host of plain http has the names of others with https, or nothing of its own to show."""
     encrypted = [
         name
         for server in web_servers(host)
@@ -466,6 +485,8 @@ def _only_leads_on(host: Host, subject: Subject) -> bool:
         for name in vhost.names
     ]
     names = [name for name in subject.vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]
+    if not names:
+        return _leads_on(subject)
     return all(any(covers(one, name) for one in encrypted) for name in names)
 
 
@@ -545,6 +566,10 @@ def check_cookies(host: Host, question: Question, option: str) -> Iterator[Findi
     if not question.settings["cookies"]:
         yield _nothing_asked(option)
         return
+    yield from _complete(host, question, option, _cookies(host, question, option), _UNREACHED)
+
+
+def _cookies(host: Host, question: Question, option: str) -> Iterator[Finding]:
     expected = "cookies that the server sets, or own sites are seen to set, are Secure and set over https"
     for subject in _subjects(host, question):
         elsewhere = _judged_elsewhere(host, option, question, subject)
@@ -557,7 +582,6 @@ def check_cookies(host: Host, question: Question, option: str) -> Iterator[Findi
         ] or [Layer(CONFIGURED, True, "the server itself sets no cookie", subject.vhost.source)]
         observed, bounds = _cookies_seen(host, question, subject)
         yield _weighed(option, subject, expected, configured, observed, _cookie_remedy(subject), bounds)
-    yield from _rest(host, question, option)
 
 
 def _cookie_told(name: str, secure: bool | None, where: str) -> str:
@@ -620,23 +644,19 @@ def check_forms(host: Host, question: Question, option: str) -> Iterator[Finding
             remedy="Name the sites in the register: scope: {own_sites: [example.nl]}.",
         )  # fmt: skip
         return
+    nothing = "no virtual host answers for the provider's own sites, and their names do not lead here"
+    yield from _complete(host, question, option, _forms(host, question, option, expected), nothing)
+
+
+def _forms(host: Host, question: Question, option: str, expected: str) -> Iterator[Finding]:
     subjects = _subjects(host, question)
-    none_served = True
     for site in dict.fromkeys(site.lower() for site in question.own_sites):
         serving = [subject for subject in subjects if site in subject.own]
-        none_served = none_served and not serving
         elsewhere = [_judged_elsewhere(host, option, question, subject) for subject in serving]
         if serving and all(elsewhere):
             yield from (finding for finding in elsewhere[:1] if finding)
         elif serving:
             yield _forms_finding(host, question, option, site, serving[0], expected)
-    rest = list(_rest(host, question, option))
-    yield from rest
-    if none_served and not rest:
-        yield _finding(
-            option, "own sites", NOT_APPLICABLE, expected="", source="virtual hosts and the names that lead here",
-            observed="no virtual host answers for the provider's own sites, and their names do not lead here",
-        )  # fmt: skip
 
 
 def _forms_finding(
@@ -651,7 +671,7 @@ def _forms_finding(
     found = _crawl(host, question, site)
     faults = list(dict.fromkeys(_form_faults(found)))
     unclear = list(dict.fromkeys(_form_doubts(found)))
-    where = faults[0][0] if faults else f"https://{site}/"
+    where = faults[0][0] if faults else next((shown(visit.url) for visit, _page in found.pages), f"https://{site}/")
     if faults:
         return _finding(
             option, site, FAIL, proof=OBSERVED, expected=expected, source=where,
@@ -713,16 +733,24 @@ def _form_doubts(found: Crawl) -> Iterator[str]:
                 yield f"{shown(visit.url)}: a form goes to {shown(target.url)}, which is no web address"
     for frame, url in found.frames.items():
         yield f"{shown(url)}: it shows {shown(frame)} of another site, over plain http"
-    came = [visit.answer for visit in found.visits if isinstance(visit.answer, Answer)]
-    if not any(answer.location or (answer.page and answer.status == 200) for answer in came):
+    if not any(_shows(visit) for visit in found.visits):
         yield "no page could be seen"
+
+
+def _shows(visit: Visit) -> bool:
+    """Whether an answer was a page, or leads to another site."""
+    answer = visit.answer
+    if isinstance(answer, NoAnswer):
+        return False
+    away = bool(answer.location) and not re.match(rf"https?://{re.escape(visit.site)}[:/]", answer.location)
+    return away or (answer.page is not None and answer.status == 200)
 
 
 def _doubt(visit: Visit) -> str:
     """Why a page was not seen that there may be."""
     answer = visit.answer
     if isinstance(answer, NoAnswer):
-        return "" if answer.refused and not visit.address.tls else str(answer)
+        return "" if answer.absent or (answer.refused and not visit.address.tls) else str(answer)
     if answer.status >= 500 or answer.status == 429:
         return f"answered {answer.status}"
     return answer.cut

@@ -43,11 +43,15 @@ _PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
 
 class NoAnswer(Exception):
-    """No answer of HTTP came; the text says why. refused: nobody listens there, or the connection was closed unread."""
+    """No answer of HTTP came; the text says why.
 
-    def __init__(self, why: str, refused: bool = False) -> None:
+    absent: nobody listens there; refused: so, or the connection was closed without a word.
+    """
+
+    def __init__(self, why: str, *, refused: bool = False, absent: bool = False) -> None:
         super().__init__(why)
-        self.refused = refused
+        self.refused = refused or absent
+        self.absent = absent
 
 
 # -- one request ------------------------------------------------------------------------------------------------------
@@ -113,7 +117,7 @@ def ask(address: Address, name: str, target: str = "/", method: str = "GET") -> 
             with _tls().wrap_socket(plain, server_hostname=name) as sock:
                 return _asked(sock, end, address, name, target, method)
     except ConnectionRefusedError:
-        raise NoAnswer("nobody listens there", refused=True) from None
+        raise NoAnswer("nobody listens there", absent=True) from None
     except (OSError, ValueError) as error:
         raise NoAnswer(_reason(error)) from None
 

@@ -104,16 +104,12 @@ class ApacheSecurity:
             for entry in (*named(self.main, "sslopensslconfcmd"), *named(self.inside, "sslopensslconfcmd"))
             if entry.args[0].lower() in ("curves", "groups", "ecdhparameters")
         ]
-        strict = [
-            entry for entry in named(self.main, "sslstrictsnivhostcheck") if entry.args[0].lower() == "on"
-        ]
         return TlsSettings(
             certificates=tuple(files),
             protocols=self._setting("sslprotocol"),
             ciphers=self._setting("sslciphersuite"),
             curves=curves[-1] if curves else None,
             managed=None if files else self._managed(),
-            rejects=bool(strict) and not self.vhost.names,
         )
 
     def _managed(self) -> Directive | None:
@@ -253,14 +249,15 @@ class ApacheSecurity:
             return None
         if not every and where.lower().startswith("https://"):
             return None  # some paths go to https: the others decide
-        moved = self._moved(where, code or 302, entry, context, request)
+        moved = self._moved(target, code or 302, entry, context, request)
         return replace(moved, part=not every, does=moved.does if holds else UNCLEAR)
 
-    def _moved(self, where: str, code: int, entry: Directive, context: str, request: _Request) -> PlainAnswer:
+    def _moved(self, target: str, code: int, entry: Directive, context: str, request: _Request) -> PlainAnswer:
+        where = self._expanded(target, request)
         https = where.lower().startswith("https://")
         does = REDIRECTS if https else ANSWERS
         same = same_name(where, self.vhost.names, request.name or _MARK) if https else None
-        return PlainAnswer(context, does, entry.source, where.replace(_MARK, "%{HTTP_HOST}"), same, code)
+        return PlainAnswer(context, does, entry.source, target, same, code)
 
     @staticmethod
     def _expanded(text: str, request: _Request) -> str:
@@ -278,12 +275,12 @@ class ApacheSecurity:
                 path, target = "/", words[0]
             every = path in ("", "/") if entry.name.lower() != "redirectmatch" else _matches_all(path, _TRIALS)
             code = code or 302
-            where = self._expanded(target, request)
+            https = self._expanded(target, request).lower().startswith("https://")
             if code not in _MOVED:
                 if every:
                     yield PlainAnswer(context, REFUSES if code >= 400 else ANSWERS, entry.source, code=code)
-            elif every or not where.lower().startswith("https://"):
-                yield replace(self._moved(where, code, entry, context, request), part=not every)
+            elif every or not https:
+                yield replace(self._moved(target, code, entry, context, request), part=not every)
 
     # -- headers --------------------------------------------------------------------------------------------------
 

@@ -47,10 +47,14 @@ _MARK = "asked.invalid"  # stands for the name that was asked for
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What the rewriting directives of a level do with a request: does is '' where they let it pass."""
+    """What the rewriting directives of a level do with a request: does is '' where they let it pass.
+
+    target: where it is sent; written: the same as the file has it.
+    """
 
     does: str = ""
     target: str = ""
+    written: str = ""
     code: int = 0
     source: str = ""
 
@@ -63,7 +67,7 @@ class NginxSecurity:
         self.inside = (vhost.directive.block if vhost.directive else None) or ()
         self.http = [entry for block in named(server.config, "http") for entry in block.block or ()]
         self.maps = {entry.args[1].lstrip("$"): entry for entry in named(self.http, "map") if len(entry.args) == 2}
-        self.visited = {place.source: place.visited for place in vhost.places}
+        self.visited = {(place.context, place.source): place.visited for place in vhost.places}
 
     # -- TLS ------------------------------------------------------------------------------------------------------
 
@@ -135,12 +139,11 @@ class NginxSecurity:
         for entry in locations:
             if entry.args[:1] and entry.args[0].startswith("@"):
                 continue
-            if not self.visited.get(entry.source, True) or named(entry.block or (), "internal"):
-                continue
-            yield from self._location(entry, values, name, above)
+            context = " > ".join(filter(None, [above, " ".join(["location", *entry.args])]))
+            if self.visited.get((context, entry.source), True) and not named(entry.block or (), "internal"):
+                yield from self._location(entry, values, name, context)
 
-    def _location(self, entry: Directive, values: Mapping[str, str], name: str, above: str) -> Iterator[PlainAnswer]:
-        context = " > ".join(filter(None, [above, " ".join(["location", *entry.args])]))
+    def _location(self, entry: Directive, values: Mapping[str, str], name: str, context: str) -> Iterator[PlainAnswer]:
         challenge = entry.args[-1:] != () and ACME_PATH in entry.args[-1].replace("\\", "")
         block = entry.block or ()
         for outcome in self._outcomes(block, dict(values)):
@@ -161,8 +164,7 @@ class NginxSecurity:
     def _answer(self, context: str, outcome: _Outcome, name: str) -> PlainAnswer:
         names = self.vhost.names
         same = same_name(outcome.target, names, name or _MARK) if outcome.does == REDIRECTS else None
-        target = outcome.target.replace(_MARK, "$host")
-        return PlainAnswer(context, outcome.does, outcome.source, target, same, outcome.code)
+        return PlainAnswer(context, outcome.does, outcome.source, outcome.written, same, outcome.code)
 
     def _outcomes(self, inside: Iterable[Directive], values: dict[str, str]) -> list[_Outcome]:
         """What the rewriting directives of a level may do, in their order."""
@@ -207,7 +209,7 @@ class NginxSecurity:
         where = _expand(target, values)
         unknown = where.startswith("$") or re.match(r"https?$|h?t?t?p?s?\$", where)
         does = REDIRECTS if where.lower().startswith("https://") else UNCLEAR if unknown else ANSWERS
-        return _Outcome(does, where, code, entry.source)
+        return _Outcome(does, where, target, code, entry.source)
 
     def _rewritten(self, entry: Directive, values: Mapping[str, str]) -> tuple[list[_Outcome], bool]:
         pattern, target, *flags = entry.args
@@ -227,7 +229,7 @@ class NginxSecurity:
         inherited = self._headers_at(self.http, ())
         here = self._headers_at(self.inside, inherited)
         block = self.vhost.directive
-        if block is not None and self.visited.get(block.source, True):
+        if block is not None and self.visited.get(("server", block.source), True):
             yield self._header_place("server", block, here, application=False)
         yield from self._inner_headers(self.inside, here, "", application=False)
 
@@ -247,9 +249,9 @@ class NginxSecurity:
                 continue
             if block.name == "if" and not above:
                 continue  # add_header is not allowed there
-            if not self.visited.get(block.source, True):
-                continue
             context = " > ".join(filter(None, [above, " ".join([block.name, *block.args])]))
+            if not self.visited.get((context, block.source), True):
+                continue
             here = self._headers_at(block.block, inherited)
             passes = bool(named(block.block, *_APPLICATION)) or (application and block.name != "location")
             yield self._header_place(context, block, here, application=passes)

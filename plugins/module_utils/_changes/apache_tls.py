@@ -20,23 +20,9 @@ from .._services.virtualhost import Directive, VirtualHost, WebServer
 from .._services.web_security import ANSWERS, HSTS, UNCLEAR, max_age_s, security
 from .apache_log import ROOT
 from .certbot import CHALLENGES
-from .edits import Edits, unit
-from .sites import (
-    ENCRYPTED,
-    GOOD,
-    GOOD_SUITES_13,
-    HEADER,
-    SUITES,
-    WHOLE,
-    Pair,
-    Site,
-    Wanted,
-    covered,
-    for_visitors,
-    groups,
-    groups_reach,
-    suites_reach,
-)
+from .edits import Edits, everything, unit
+from .sites import ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
+from .tls_level import GOOD_SUITES_13, SUITES, groups, groups_reach, suites_reach
 
 _OFFER = "privacy-hosting-tls.conf"
 _PROOFS = "privacy-hosting-acme.conf"
@@ -73,11 +59,12 @@ def plan_server(host: Host, transaction: Transaction, server: WebServer, wanted:
         return
     edits = Edits(host, transaction)
     settings = _settings(host, wanted)
-    _offer(transaction, settings)
+    ours = [entry for entry in named(server.config, "listen") if os.path.basename(entry.file) == _OFFER]
+    _offer(transaction, settings, ["Listen 443"] if ours else [])
     for entry in server.config:
         name = _setting_name(entry)
         if name in settings and not _is_beaten(entry) and not _reaches(host, entry, wanted):
-            yield from _replaced(edits, entry, settings[name])
+            yield from edits.put(entry, settings[name])
     for vhost in server.vhosts:
         yield from _own_settings(host, edits, server, vhost, wanted, settings)
     edits.make()
@@ -138,9 +125,9 @@ def _offered(words: Iterable[str]) -> set[str]:
     return versions
 
 
-def _offer(transaction: Transaction, settings: dict[str, str]) -> None:
+def _offer(transaction: Transaction, settings: dict[str, str], listens: Sequence[str] = ()) -> None:
     """Our own file, which comes behind those of Debian's modules and so counts."""
-    body = "".join(f"    {line}\n" for line in settings.values())
+    body = "".join(f"    {line}\n" for line in (*listens, *settings.values()))
     transaction.write(f"{ROOT}/conf-available/{_OFFER}", f"{HEADER}<IfModule mod_ssl.c>\n{body}</IfModule>\n", 0o644)
     transaction.link(f"{ROOT}/conf-enabled/{_OFFER}", f"../conf-available/{_OFFER}")
 
@@ -161,33 +148,19 @@ def _own_settings(
         return
     for entry in vhost.directive.block or ():
         name = _setting_name(entry)
-        if name not in settings or _reaches(host, entry, wanted):
-            continue
-        strangers = [other.label for other in _users(server, entry) if not wanted.may_edit(other)]
-        if strangers:
-            yield (
-                f"{entry.source}: '{entry.name}' of {', '.join(strangers)} was left as it is; put '{settings[name]}' "
-                "there, or name the virtual host in web_tls_sites"
-            )
-        else:
-            yield from _replaced(edits, entry, settings[name])
+        if name in settings and not _reaches(host, entry, wanted):
+            yield from edit_if_named(edits, server, wanted, entry, settings[name])
 
 
-def _users(server: WebServer, entry: Directive) -> list[VirtualHost]:
-    """The virtual hosts that a directive stands in; a file may be included by several."""
-    at = (entry.file, entry.start)
-    return [
-        vhost
-        for vhost in server.vhosts
-        if vhost.directive and any((inner.file, inner.start) == at for inner in _all(vhost.directive.block or ()))
-    ]
-
-
-def _replaced(edits: Edits, entry: Directive, line: str) -> Iterator[str]:
-    if edits.text_of(entry):
-        edits.replace(entry.file, entry.start, entry.end, line)
-    else:
-        yield f"{entry.source}: '{entry.name}' cannot be edited; put '{line}' there by hand"
+def _listen(host: Host, server: WebServer) -> list[str]:
+    """The line that opens port 443, where Debian's ports.conf will not do so once mod_ssl is there."""
+    opened = [entry for entry in named(server.config, "listen") if re.search(r"(^|:)443$", entry.args[0])]
+    if any(os.path.basename(entry.file) == _OFFER for entry in opened):
+        return ["Listen 443"]
+    ports = f"{ROOT}/ports.conf"
+    text = host.read(ports) if host.stat(ports) else ""
+    usual = re.search(r"(?im)^\s*<IfModule\s+(mod_)?ssl\S*>\s*\n\s*Listen\s+443\b", text)
+    return [] if opened or (usual and not _has_module(host, "ssl")) else ["Listen 443"]
 
 
 def _enable(host: Host, transaction: Transaction, module: str) -> None:
@@ -213,7 +186,13 @@ def finish(host: Host, transaction: Transaction, server: WebServer) -> Iterator[
 def told(host: Host, server: WebServer, vhost: VirtualHost, wanted: Wanted) -> Iterator[str]:
     """What an administrator must do in a virtual host that is not named, in exact lines."""
     facts = security(host, server, vhost)
-    if wanted.redirect and any(answer.does == ANSWERS and not answer.challenge for answer in facts.plain):
+    answers = wanted.redirect and any(answer.does == ANSWERS and not answer.challenge for answer in facts.plain)
+    if answers and not vhost.names:
+        yield (
+            f"{vhost.source}: {vhost.label} answers plain http for names that no virtual host has, and was left as it "
+            "is; put 'Redirect 404 /' there"
+        )
+    elif answers:
         yield (
             f"{vhost.source}: {vhost.label} answers plain http and was left as it is; name it in web_tls_sites, or "
             f"give its names a virtual host with 'SSLEngine on' and a certificate, and put 'Redirect permanent / "
@@ -309,7 +288,7 @@ class _Section:
         if upto >= ENCRYPTED and not covers and pair is not None:
             for module in ("ssl", "headers", "alias"):
                 _enable(self.host, self.transaction, module)
-            _offer(self.transaction, _settings(self.host, self.wanted))
+            _offer(self.transaction, _settings(self.host, self.wanted), _listen(self.host, self.site.server))
             twin = self._twin([*self._certificate(pair), *([] if upto < WHOLE else self._all_headers())], proofs)
             if upto == WHOLE and self.wanted.redirect:
                 self._substitute(f"{twin}\n\n{self.outer}{self._redirects()}")
@@ -383,19 +362,21 @@ class _Section:
         for entry in own:
             line = wanted.pop(entry.name.lower(), "")
             if line:
-                yield from _replaced(self.edits, entry, line)
+                yield from self.edits.put(entry, line)
             else:
-                self._remove(entry)
+                self.edits.remove(entry)
         return list(wanted.values())
 
     def _kept(self) -> Generator[str, None, list[str]]:
         """Headers that are there already are mended. Returns the lines that are missing."""
         missing: list[str] = []
-        entries = [entry for entry in named(_all(self.inside), "header") if HSTS in map(str.lower, entry.args[:3])]
+        entries = [
+            entry for entry in named(everything(self.inside), "header") if HSTS in map(str.lower, entry.args[:3])
+        ]
         sets = [entry for entry in entries if "unset" not in map(str.lower, entry.args[:2])]
         for entry in sets:
             if not self._tells(entry):
-                yield from self._edit_shared(entry, _hsts(self.wanted))
+                yield from edit_if_named(self.edits, self.site.server, self.wanted, entry, _hsts(self.wanted))
         if not any(entry in self.inside for entry in sets):
             missing += self._hsts_lines()
         marks = [entry for entry in named(self.inside, "header") if _marks(entry)]
@@ -407,21 +388,13 @@ class _Section:
         seconds = max_age_s(entry.args[-1])
         return seconds is not None and seconds >= self.wanted.hsts_s and entry.args[0].lower() == "always"
 
-    def _edit_shared(self, entry: Directive, line: str) -> Iterator[str]:
-        """An edit of a line that may stand in a file that others include."""
-        strangers = [vhost.label for vhost in _users(self.site.server, entry) if not self.wanted.may_edit(vhost)]
-        if strangers:
-            yield f"{entry.source}: it is also of {', '.join(strangers)} and was left as it is; put '{line}' there"
-        else:
-            yield from _replaced(self.edits, entry, line)
-
     # -- plain http -----------------------------------------------------------------------------------------------
 
     def _redirected(self, proofs: Sequence[str]) -> Iterator[str]:
         """Nothing but redirects, where another section answers over https."""
         if any(self._is_twin(vhost) for vhost in self.site.vhosts):
             self._substitute(self._redirects())
-        elif any(entry.name.lower() in ("authtype", "sslrequiressl") for entry in _all(self.inside)):
+        elif any(entry.name.lower() in ("authtype", "sslrequiressl") for entry in everything(self.inside)):
             yield (
                 f"{self.block.source}: {self.vhost.label} asks for passwords over plain http and was left as it is; "
                 f"put 'Redirect permanent / https://{self.vhost.label}/' in the place of its contents"
@@ -487,12 +460,6 @@ class _Section:
     def _substitute(self, text: str) -> None:
         self.edits.replace(self.block.file, self.block.start, self.block.end, text)
 
-    def _remove(self, entry: Directive) -> None:
-        """A directive with its line."""
-        start = self.whole.rfind("\n", 0, entry.start) + 1
-        end = self.whole.find("\n", entry.end) + 1
-        self.edits.replace(self.block.file, start, end or len(self.whole), "")
-
 
 def _target(vhost: VirtualHost) -> str:
     return f"https://{vhost.label}/" if len(vhost.names) == 1 else "https://%{SERVER_NAME}%{REQUEST_URI}"
@@ -516,10 +483,3 @@ def _marks(entry: Directive) -> bool:
     """Whether a directive adds Secure to cookies that others set."""
     words = " ".join(entry.args).lower()
     return re.search(r"\bedit\*? set-cookie\b", words) is not None and "secure" in words
-
-
-def _all(directives: Iterable[Directive]) -> Iterator[Directive]:
-    for directive in directives:
-        yield directive
-        if directive.block:
-            yield from _all(directive.block)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .._change import ChangeError, Transaction
 from .._host import Host
@@ -51,6 +51,24 @@ class Edits:
         edits = self._edits.setdefault(self._host.real(path), {})
         edits[offset, offset] = edits.get((offset, offset), "") + text
 
+    def put(self, entry: Directive, line: str) -> Iterator[str]:
+        """Put a line in the place of a directive. Yields what to do by hand where that cannot be."""
+        if self.text_of(entry):
+            self.replace(entry.file, entry.start, entry.end, line)
+        else:
+            yield f"{entry.source}: '{entry.name}' cannot be edited; put '{line}' there by hand"
+
+    def remove(self, entry: Directive) -> None:
+        """Take a directive away, and its line where it is alone on it."""
+        text = self._host.read(entry.file)
+        first = text.rfind("\n", 0, entry.start) + 1
+        newline = text.find("\n", entry.end)
+        newline = len(text) if newline < 0 else newline
+        start, end = entry.start, entry.end
+        if not text[first:start].strip() and not text[end:newline].strip():
+            start, end = first, min(newline + 1, len(text))
+        self.replace(entry.file, start, end, "")
+
     def make(self) -> None:
         """Plan the changed files, the ones that others depend on first: in the order in which they were named.
 
@@ -86,3 +104,21 @@ def is_named(vhost: VirtualHost, names: Iterable[str]) -> bool:
     """Whether a virtual host has one of these names, which may hold wildcards."""
     own = [name.lower() for name in vhost.names] or [vhost.label]
     return any(fnmatch.fnmatchcase(mine, name.lower()) for name in names for mine in own)
+
+
+def everything(directives: Iterable[Directive]) -> Iterator[Directive]:
+    """All directives, those in blocks included."""
+    for directive in directives:
+        yield directive
+        if directive.block:
+            yield from everything(directive.block)
+
+
+def users(server: WebServer, entry: Directive) -> list[VirtualHost]:
+    """The virtual hosts that a directive stands in; a file may be included by several."""
+    at = (entry.file, entry.start)
+    return [
+        vhost
+        for vhost in server.vhosts
+        if vhost.directive and any((e.file, e.start) == at for e in everything(vhost.directive.block or ()))
+    ]

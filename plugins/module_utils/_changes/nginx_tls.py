@@ -20,23 +20,9 @@ from .._services.nginx import named, parse
 from .._services.virtualhost import Directive, VirtualHost, WebServer
 from .._services.web_security import ANSWERS, HSTS, UNCLEAR, max_age_s, security
 from .certbot import CHALLENGES
-from .edits import Edits, unit, words
-from .sites import (
-    ENCRYPTED,
-    GOOD,
-    GOOD_SUITES_13,
-    HEADER,
-    SUITES,
-    WHOLE,
-    Pair,
-    Site,
-    Wanted,
-    covered,
-    for_visitors,
-    groups,
-    groups_reach,
-    suites_reach,
-)
+from .edits import Edits, everything, unit, users, words
+from .sites import ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
+from .tls_level import GOOD_SUITES_13, SUITES, groups, groups_reach, suites_reach
 
 _SNIPPET = "snippets/privacy-hosting-acme.conf"
 _PROOFS = """# Proofs for the certificate authority (ACME).
@@ -70,8 +56,9 @@ def plan_server(host: Host, transaction: Transaction, server: WebServer, wanted:
     own = os.path.join(os.path.dirname(main), "conf.d", "privacy-hosting-tls.conf")
     level = http.block or ()
     for entry in level:
-        if entry.name in settings and entry.file != own and not _reaches(host, entry, wanted):
-            yield from _replaced(edits, entry, settings[entry.name])
+        name = _setting_name(entry)
+        if name in settings and entry.file != own and not _reaches(host, entry, wanted):
+            yield from edits.put(entry, settings[name])
     for vhost in server.vhosts:
         yield from _own_settings(host, edits, server, vhost, wanted, settings)
     others = {_setting_name(entry) for entry in level if entry.file != own}
@@ -111,6 +98,8 @@ def _reaches(host: Host, entry: Directive, wanted: Wanted) -> bool:
         return wanted.level == GOOD or suites_reach(host, value)
     if entry.name == "ssl_ecdh_curve":
         return value != "auto" and groups_reach(value, wanted)
+    if entry.name == "ssl_conf_command":
+        return set(entry.args[-1].split(":")) <= set(GOOD_SUITES_13)
     return entry.name != "ssl_early_data" or value == "off"
 
 
@@ -121,33 +110,9 @@ def _own_settings(
     if not wanted.means(vhost) or vhost.directive is None:
         return
     for entry in vhost.directive.block or ():
-        if entry.name not in settings or _reaches(host, entry, wanted):
-            continue
-        strangers = [other.label for other in _users(server, entry) if not wanted.may_edit(other)]
-        if strangers:
-            yield (
-                f"{entry.source}: '{entry.name}' of {', '.join(strangers)} was left as it is; put "
-                f"'{settings[entry.name]}' there, or name the virtual host in web_tls_sites"
-            )
-        else:
-            yield from _replaced(edits, entry, settings[entry.name])
-
-
-def _users(server: WebServer, entry: Directive) -> list[VirtualHost]:
-    """The virtual hosts that a directive stands in; a file may be included by several."""
-    at = (entry.file, entry.start)
-    return [
-        vhost
-        for vhost in server.vhosts
-        if vhost.directive and any((inner.file, inner.start) == at for inner in _all(vhost.directive.block or ()))
-    ]
-
-
-def _replaced(edits: Edits, entry: Directive, line: str) -> Iterator[str]:
-    if edits.text_of(entry):
-        edits.replace(entry.file, entry.start, entry.end, line)
-    else:
-        yield f"{entry.source}: '{entry.name}' cannot be edited; put '{line}' there by hand"
+        name = _setting_name(entry)
+        if name in settings and not _reaches(host, entry, wanted):
+            yield from edit_if_named(edits, server, wanted, entry, settings[name])
 
 
 def _included(host: Host, main: str, path: str) -> bool:
@@ -170,8 +135,13 @@ def finish(host: Host, transaction: Transaction, server: WebServer) -> Iterator[
 def told(host: Host, server: WebServer, vhost: VirtualHost, wanted: Wanted) -> Iterator[str]:
     """What an administrator must do in a virtual host that is not named, in exact lines."""
     facts = security(host, server, vhost)
-    answers = any(answer.does == ANSWERS and not answer.challenge for answer in facts.plain)
-    if answers and wanted.redirect:
+    answers = wanted.redirect and any(answer.does == ANSWERS and not answer.challenge for answer in facts.plain)
+    if answers and not set(vhost.names) - {"", "_"}:
+        yield (
+            f"{vhost.source}: {vhost.label} answers plain http for names that no virtual host has, and was left as it "
+            "is; put 'return 404;' there"
+        )
+    elif answers:
         yield (
             f"{vhost.source}: {vhost.label} answers plain http and was left as it is; name it in web_tls_sites, or "
             "give its names a virtual host with 'listen 443 ssl;' and 'ssl_certificate', and put "
@@ -302,10 +272,10 @@ class _ServerBlock:
             if include is None:
                 yield f"{own[0].source}: the certificate stands in a file of other virtual hosts; replace it by hand"
                 return
-            self._remove(include)
+            self.edits.remove(include)
         kept = [entry for entry in own if entry.file == self.block.file]
         for entry in kept[2:]:
-            self._remove(entry)
+            self.edits.remove(entry)
         for entry, line in zip(kept, lines):
             self.edits.replace(entry.file, entry.start, entry.end, line)
         missing = lines[len(kept) :]
@@ -317,7 +287,7 @@ class _ServerBlock:
         brought = [entry for entry in self.inside if entry.file == path]
         if any(entry not in own for entry in brought):
             return None
-        for outer in _all(parse(self.text, self.block.file)):
+        for outer in everything(parse(self.text, self.block.file)):
             if outer.start == self.block.start:
                 for entry in named(outer.block or (), "include"):
                     if os.path.join(os.path.dirname(self.server.files[0]), entry.args[0]) == path:
@@ -372,7 +342,7 @@ class _ServerBlock:
         plain = [entry for entry in self.listens if _is_plain(entry)]
         for entry in plain:
             if for_visitors(self.vhost, tls=True):
-                self._remove(entry)
+                self.edits.remove(entry)
         listens = [" ".join(words(self.edits.text_of(entry).rstrip(";"))) + ";" for entry in plain] or ["listen 80;"]
         self.edits.insert(self.block.file, self._line_start(self.block.start), self._redirect_block(listens))
 
@@ -416,8 +386,8 @@ class _ServerBlock:
         own = [entry for entry in named(inside, "add_header") if len(entry.args) > 1]
         told = [entry for entry in own if entry.args[0].lower() == HSTS]
         if told:
-            for entry in told[1:]:
-                self._remove(entry) if entry.file == self.block.file else None
+            for entry in [entry for entry in told[1:] if entry.file == self.block.file]:
+                self.edits.remove(entry)
             yield from self._told(told[0], line)
         elif own or top:
             inherited = self._inherited() if top and not own else []
@@ -443,21 +413,13 @@ class _ServerBlock:
         seconds = max_age_s(entry.args[1])
         if seconds is not None and seconds >= self.wanted.hsts_s:
             line = f'add_header {entry.args[0]} "{entry.args[1]}" always;'
-        yield from self._edit_shared(entry, line)
-
-    def _edit_shared(self, entry: Directive, line: str) -> Iterator[str]:
-        """An edit of a line that may stand in a file that others include."""
-        strangers = [vhost.label for vhost in _users(self.server, entry) if not self.wanted.may_edit(vhost)]
-        if strangers:
-            yield f"{entry.source}: it is also of {', '.join(strangers)} and was left as it is; put '{line}' there"
-        else:
-            yield from _replaced(self.edits, entry, line)
+        yield from edit_if_named(self.edits, self.server, self.wanted, entry, line)
 
     def _add_to(self, place: Directive, lines: Sequence[str], *, top: bool = False) -> Iterator[str]:
         if top:
             self._add(*lines)
             return
-        strangers = [vhost.label for vhost in _users(self.server, place) if not self.wanted.may_edit(vhost)]
+        strangers = [vhost.label for vhost in users(self.server, place) if not self.wanted.may_edit(vhost)]
         if strangers or not self.edits.text_of(place):
             yield f"{place.source}: the place has headers of its own and was left as it is; put '{lines[-1]}' there"
             return
@@ -474,25 +436,33 @@ class _ServerBlock:
 
     def secure_cookies(self) -> Iterator[str]:
         """Cookies that nginx sets or passes on are for https only."""
-        everything = list(_all(self.inside))
-        for entry in named(everything, "add_header"):
+        inner = list(everything(self.inside))
+        for entry in named(inner, "add_header"):
             if entry.args[:1] and entry.args[0].lower() == "set-cookie" and not _is_secure(entry.args[1]):
                 always = " always" if "always" in entry.args[2:] else ""
-                yield from self._edit_shared(entry, f'add_header Set-Cookie "{entry.args[1]}; Secure"{always};')
+                yield from edit_if_named(
+                    self.edits,
+                    self.server,
+                    self.wanted,
+                    entry,
+                    f'add_header Set-Cookie "{entry.args[1]}; Secure"{always};',
+                )
         yield from self._visitor_numbers()
-        if named(everything, "proxy_pass") and not named(everything, "proxy_cookie_flags"):
+        if named(inner, "proxy_pass") and not named(inner, "proxy_cookie_flags"):
             self._add("proxy_cookie_flags ~ secure;")
 
     def _visitor_numbers(self) -> Iterator[str]:
         """The cookie by which nginx counts visitors (userid)."""
         http = [entry for block in named(self.server.config, "http") for entry in block.block or ()]
-        counted = [*_all(self.inside), *http]
+        counted = [*everything(self.inside), *http]
         if not any(entry.args[:1] in (("on",), ("v1",)) for entry in named(counted, "userid")):
             return
         flags = named(self.inside, "userid_flags")
         if flags and "secure" not in flags[0].args:
             kept = [word for word in flags[0].args if word != "off"]
-            yield from self._edit_shared(flags[0], " ".join(["userid_flags", *kept, "secure"]) + ";")
+            yield from edit_if_named(
+                self.edits, self.server, self.wanted, flags[0], " ".join(["userid_flags", *kept, "secure"]) + ";"
+            )
         elif not flags and not any("secure" in entry.args for entry in named(http, "userid_flags")):
             kept = [word for entry in named(http, "userid_flags") for word in entry.args if word != "off"]
             self._add(" ".join(["userid_flags", *kept, "secure"]) + ";")
@@ -501,23 +471,6 @@ class _ServerBlock:
 
     def _line_start(self, offset: int) -> int:
         return self.text.rfind("\n", 0, offset) + 1
-
-    def _remove(self, entry: Directive) -> None:
-        """A directive, and its line where it is alone on it."""
-        start, end = entry.start, entry.end
-        first = self._line_start(start)
-        newline = self.text.find("\n", end)
-        newline = len(self.text) if newline < 0 else newline
-        if not self.text[first:start].strip() and not self.text[end:newline].strip():
-            start, end = first, min(newline + 1, len(self.text))
-        self.edits.replace(self.block.file, start, end, "")
-
-
-def _all(directives: Iterable[Directive]) -> Iterator[Directive]:
-    for directive in directives:
-        yield directive
-        if directive.block:
-            yield from _all(directive.block)
 
 
 def _line(edits: Edits, entry: Directive) -> str:

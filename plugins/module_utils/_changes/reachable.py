@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a site answers as a visitor would find it: handshakes that are verified, and what plain http says.
+"""How visitors get to a site, and what they find: handshakes that are verified, and what plain http says.
 
 PRIVATE to the collection.
 """
@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ipaddress
 import os
 import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .._host import Host
 from .certbot import CHALLENGES
-from .sites import Site, addresses, for_visitors, is_own
+from .sites import Site, for_visitors
 
 _ANSWER_S = 5.0  # for one connection
 _RELOAD_S = 10.0  # until a reloaded server works by its new configuration
@@ -53,12 +55,12 @@ def shake(address: str, name: str, authorities: str = "") -> Shown:
         return Shown(fault=error.strerror or str(error) or type(error).__name__)
 
 
-def not_served(site: Site, authorities: str) -> str:
+def not_served(site: Site, authorities: str, *, patient: bool = True) -> str:
     """Why a site does not answer over https at each of its own addresses for each of its names, '' if it does.
 
-    Waits until a server that was just reloaded does.
+    patient: waits until a server that was just reloaded does.
     """
-    return _settled(lambda: next(_not_served(site, authorities), ""))
+    return _settled(lambda: next(_not_served(site, authorities), ""), _RELOAD_S if patient else 0)
 
 
 def _not_served(site: Site, authorities: str) -> Iterator[str]:
@@ -73,7 +75,7 @@ def _not_served(site: Site, authorities: str) -> Iterator[str]:
 
 def not_reached(site: Site, authorities: str) -> str:
     """Why visitors who ask for a site's names over https may not end up here, '' if they do."""
-    return _settled(lambda: next(_not_reached(site, authorities), ""))
+    return next(_not_reached(site, authorities), "")
 
 
 def _not_reached(site: Site, authorities: str) -> Iterator[str]:
@@ -172,9 +174,9 @@ def _get(address: str, name: str, path: str, *, tls: bool = False) -> tuple[int,
         connection.close()
 
 
-def _settled(judge: Callable[[], str]) -> str:
+def _settled(judge: Callable[[], str], seconds: float = _RELOAD_S) -> str:
     """What a judge says once it is content, or the time for a reload is over."""
-    end = time.monotonic() + _RELOAD_S
+    end = time.monotonic() + seconds
     while True:
         fault = judge()
         if not fault or time.monotonic() > end:
@@ -198,3 +200,57 @@ def _askable(names: tuple[str, ...]) -> list[str]:
     """Names that can be asked for; of a wildcard, one that it stands for."""
     exact = [name.replace("*", "www", 1) if name.startswith("*.") else name for name in names]
     return [name for name in exact if name not in ("", "_") and not set(name) & set("*?~^$(")]
+
+
+# -- where visitors come in -------------------------------------------------------------------------------------------
+
+
+def addresses(name: str) -> list[str]:
+    """The addresses that a name leads to, seen from this host; none where it cannot be resolved."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_own(address: str) -> bool:
+    """Whether an address is this host's."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def proxies(site: Site) -> str:
+    """Why a site's visitors come by way of a proxy, '' where nothing says so."""
+    for vhost in site.vhosts:
+        if any(listen.proxy_protocol for listen in vhost.listens):
+            return "a proxy in front of it announces visitors by the PROXY protocol"
+        trusted = list(_networks(trust.network for trust in vhost.trusts))
+        for name in site.names if trusted else ():
+            if any(ipaddress.ip_address(found) in network for found in addresses(name) for network in trusted):
+                return f"{name} leads to a proxy that it trusts"
+    return ""
+
+
+def _networks(texts: Iterable[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            continue
+        if not network.is_loopback:
+            yield network
+
+
+def holder_of_443(host: Host, site: Site) -> str:
+    """The other program that listens on port 443, '' if none does. Raises Unseen."""
+    own = {process.pid for process in host.processes() if site.server.pid in (process.pid, process.parent)}
+    for listener in host.listeners():
+        if listener.port == 443 and listener.protocol.startswith("tcp") and not own & set(listener.pids):
+            return next((p.name for p in host.processes() if p.pid in listener.pids), "another program")
+    return ""

@@ -2,23 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The sites of a web server, what is wanted of them, and what keeps a site from being edited.
+"""The sites of a web server, and what is wanted of them.
 
 PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import ipaddress
 import re
-import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .._host import Host
-from .._services.virtualhost import Listen, VirtualHost, WebServer
-from .edits import is_named
+from .._services.virtualhost import Directive, Listen, VirtualHost, WebServer
+from .edits import Edits, is_named, users
 
 HEADER = "# Made by privacy.hosting, role web_tls; ansible-playbook privacy.hosting.undo removes it.\n"
 
@@ -28,24 +24,6 @@ CHALLENGE, ENCRYPTED, WHOLE = 1, 2, 3
 
 GOOD, SUFFICIENT = "good", "sufficient"
 ACME, OWN = "acme", "own"
-
-# what NCSC-NL (2025-05) calls sufficient, by the names of OpenSSL; what it calls good is a part of TLS 1.3
-SUITES = (
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-)
-GOOD_SUITES_13 = ("TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
-_POST_QUANTUM = "X25519MLKEM768"
-_GROUPS = ("X25519", "prime256v1", "secp384r1")
-_SUFFICIENT_GROUPS = {
-    *("x25519", "x448", "prime256v1", "secp256r1", "p-256", "secp384r1", "p-384", "secp521r1", "p-521"),
-    *("x25519mlkem768", "secp256r1mlkem768", "secp384r1mlkem1024"),
-}
-_GOOD_GROUPS = {"x25519mlkem768", "secp256r1mlkem768", "secp384r1mlkem1024"}
 
 
 @dataclass(frozen=True)
@@ -162,85 +140,16 @@ def covered(vhost: VirtualHost, site: Site) -> bool:
     )
 
 
-# -- settings ---------------------------------------------------------------------------------------------------------
+def edit_if_named(edits: Edits, server: WebServer, wanted: Wanted, entry: Directive, line: str) -> Iterator[str]:
+    """Put a line in the place of a directive, if all virtual hosts that it stands in may be edited.
 
-
-def groups(host: Host, wanted: Wanted) -> list[str]:
-    """The groups for the exchange of keys to offer, the best first. Raises Unseen."""
-    version = re.search(r"OpenSSL (\d+)\.(\d+)", host.run("openssl", "version").stdout)
-    knows = version is not None and (int(version[1]), int(version[2])) >= (3, 5)
-    if wanted.level == GOOD:
-        return [_POST_QUANTUM] if knows else ["X25519"]
-    return [*([_POST_QUANTUM] if knows else []), *_GROUPS]
-
-
-def groups_reach(value: str, wanted: Wanted) -> bool:
-    """Whether all groups of a list reach the level."""
-    allowed = _GOOD_GROUPS if wanted.level == GOOD else _SUFFICIENT_GROUPS
-    return all(group.lstrip("*?").lower() in allowed for group in re.split(r"[:/]", value))
-
-
-def suites_reach(host: Host, value: str) -> bool:
-    """Whether all TLS 1.2 suites that a list stands for are sufficient. Raises Unseen."""
-    result = host.run("openssl", "ciphers", "-s", "-tls1_2", value, ok=(0, 1))
-    names = result.stdout.strip().split(":")
-    return result.rc == 0 and all(name in SUITES or name.startswith("TLS_") for name in names)
-
-
-# -- where visitors come in -------------------------------------------------------------------------------------------
-
-
-def addresses(name: str) -> list[str]:
-    """The addresses that a name leads to, seen from this host; none where it cannot be resolved."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def is_own(address: str) -> bool:
-    """Whether an address is this host's."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
-
-
-def proxies(site: Site) -> str:
-    """Why a site's visitors come by way of a proxy, '' where nothing says so."""
-    for vhost in site.vhosts:
-        if any(listen.proxy_protocol for listen in vhost.listens):
-            return "a proxy in front of it announces visitors by the PROXY protocol"
-        trusted = list(_networks(trust.network for trust in vhost.trusts))
-        for name in site.names if trusted else ():
-            if any(ipaddress.ip_address(found) in network for found in addresses(name) for network in trusted):
-                return f"{name} leads to a proxy that it trusts"
-    return ""
-
-
-def _networks(texts: Iterable[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    for text in texts:
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            continue
-        if not network.is_loopback:
-            yield network
-
-
-def holder_of_443(host: Host, site: Site) -> str:
-    """The other program that listens on port 443, '' if none does. Raises Unseen."""
-    own = {process.pid for process in host.processes() if site.server.pid in (process.pid, process.parent)}
-    for listener in host.listeners():
-        if listener.port == 443 and listener.protocol.startswith("tcp") and not own & set(listener.pids):
-            return next((p.name for p in host.processes() if p.pid in listener.pids), "another program")
-    return ""
-
-
-def in_names(name: str, names: Iterable[str]) -> bool:
-    """Whether a name is among names, of which some may be wildcards."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in names)
+    Yields what an administrator must do where it is left as it is.
+    """
+    strangers = [vhost.label for vhost in users(server, entry) if not wanted.may_edit(vhost)]
+    if strangers:
+        yield (
+            f"{entry.source}: '{entry.name}' of {', '.join(strangers)} was left as it is; put '{line}' there, or name "
+            "the virtual host in web_tls_sites"
+        )
+    else:
+        yield from edits.put(entry, line)

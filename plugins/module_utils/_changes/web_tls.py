@@ -26,7 +26,7 @@ from .._services.virtualhost import WebServer
 from .._services.web import web_servers
 from . import apache_tls, certbot, nginx_tls
 from .edits import Edits
-from .reachable import not_provable, not_reached, not_redirected, not_served
+from .reachable import holder_of_443, not_provable, not_reached, not_redirected, not_served, proxies
 from .sites import (
     ACME,
     CHALLENGE,
@@ -38,8 +38,6 @@ from .sites import (
     Wanted,
     covered,
     for_visitors,
-    holder_of_443,
-    proxies,
     sites_of,
 )
 
@@ -199,6 +197,14 @@ def _plan(host: Host, transaction: Transaction, sites: Iterable[Site], wanted: W
     return warnings
 
 
+# says what is wrong with a site after a step, '' if nothing is; told whether the step has just changed it
+Judge = Callable[[Site, bool], str]
+
+
+def _content(_site: Site, _changed: bool) -> str:
+    return ""
+
+
 @dataclass
 class _Steps:
     """Brings sites over https, step by step; one that fails is put back and left as it was, with a warning."""
@@ -217,7 +223,7 @@ class _Steps:
         self.first.close()
         told = len(self.warnings)
         ready = self._certified(sites)
-        served = self._made(ready, ENCRYPTED, lambda site: not_served(site, self.wanted.authorities))
+        served = self._made(ready, ENCRYPTED, self._served)
         reached = [site for site in served if self._is_reached(site)]
         self._made(reached, WHOLE, self._whole)
         warnings, self.warnings[told:] = self.warnings[told:], []
@@ -228,12 +234,12 @@ class _Steps:
         host = Host(LIMITS)
         ready = [site for site in sites if not _needs_certbot(host, site, self.wanted)]
         before = (self.changed, [*self.changes], [*self.diff])
-        asking = self._made([site for site in sites if site not in ready], CHALLENGE, lambda site: "")
+        asking = self._made([site for site in sites if site not in ready], CHALLENGE, _content)
         failed = [site for site in asking if self._is_refused(site)]
         if failed:
             obtained = [site for site in asking if site not in failed]
             self._close()
-            self._made(obtained, CHALLENGE, lambda site: "")
+            self._made(obtained, CHALLENGE, _content)
             if not obtained:
                 self.changed, self.changes, self.diff = before
         return [site for site in sites if site in ready or (site in asking and site not in failed)]
@@ -265,11 +271,14 @@ class _Steps:
             )
         return not fault
 
-    def _whole(self, site: Site) -> str:
-        fault = not_served(site, self.wanted.authorities)
-        return fault or (not_redirected(site) if self.wanted.redirect else "")
+    def _served(self, site: Site, changed: bool) -> str:
+        return not_served(site, self.wanted.authorities, patient=changed)
 
-    def _made(self, sites: list[Site], upto: int, judge: Callable[[Site], str]) -> list[Site]:
+    def _whole(self, site: Site, changed: bool) -> str:
+        fault = self._served(site, changed)
+        return fault or (not_redirected(site) if self.wanted.redirect and changed else "")
+
+    def _made(self, sites: list[Site], upto: int, judge: Judge) -> list[Site]:
         """Those of the sites that were brought so far; together, or one by one where that fails."""
         if not sites:
             return []
@@ -282,20 +291,23 @@ class _Steps:
             self.warnings.append(f"{sites[0].label} was left as it was: {error}")
             return []
 
-    def _make(self, sites: list[Site], upto: int, judge: Callable[[Site], str]) -> None:
+    def _make(self, sites: list[Site], upto: int, judge: Judge) -> None:
         host = Host(LIMITS)
         with contextlib.closing(Transaction(self.first.run, "web_tls")) as transaction:
             found = [again for site in sites for again in [_found(site, self.wanted, host)] if again]
             told = _plan(host, transaction, found, self.wanted, upto)
             for site in sites:
-                transaction.proofs.append(lambda site=site: self._proof(site, judge))  # type: ignore[misc]
+                transaction.proofs.append(lambda site=site: self._proof(site, judge, True))  # type: ignore[misc]
             self._commit(transaction)
+            faults = [] if transaction.changed else [self._proof(site, judge, False) for site in sites]
+            if any(faults):
+                raise ChangeError(next(filter(None, faults)))
             self.opened += [transaction] if upto == CHALLENGE else []
             self.warnings += [line for line in told if line not in self.warnings]
 
-    def _proof(self, site: Site, judge: Callable[[Site], str]) -> str:
+    def _proof(self, site: Site, judge: Judge, changed: bool) -> str:
         found = _found(site, self.wanted)
-        return judge(found) if found else f"{site.label} is not to be found any more"
+        return judge(found, changed) if found else f"{site.label} is not to be found any more"
 
     def _commit(self, transaction: Transaction) -> None:
         changes, diff = transaction.changes, transaction.diff()

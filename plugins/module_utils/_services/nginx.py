@@ -612,7 +612,7 @@ def _address(word: str) -> tuple[str, int]:
     """Address and port of a listen directive; port 0 for a unix socket."""
     if word.startswith("unix:"):
         return word, 0
-    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*?)(?::?(\d+))?", word) if not word.isdigit() else None
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d+))?", word) if not word.isdigit() else None
     address = found.group(1).strip("[]") if found else ""
     port = int((found.group(2) if found else word) or 80)
     return {"": "0.0.0.0", "*": "0.0.0.0"}.get(address, address), port  # noqa: S104  what nginx does

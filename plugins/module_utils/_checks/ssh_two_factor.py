@@ -335,7 +335,14 @@ def check_classes(host: Host, question: Question, option: str) -> Iterator[Findi
             remedy="Put the account into a group of ssh_two_factor_customer_groups or ssh_two_factor_staff_groups, "
             "name it in ssh_two_factor_automation_accounts, or keep it out (usermod --expiredate 1, AllowGroups).",
         )  # fmt: skip
-    if sshd.servers(host)[0] and not accounts(host).unlisted and not strangers:
+    unseen = list(dict.fromkeys(one.unseen for one in everybody(host, question) if one.unseen))
+    if unseen:
+        yield _finding(
+            "classes", option, "accounts", ERROR, observed="; ".join(_some(unseen)), expected=expected,
+            source=", ".join(server.configuration for server in sshd.servers(host)[0]),
+            remedy="Mend what cannot be read, and audit again.",
+        )  # fmt: skip
+    elif sshd.servers(host)[0] and not accounts(host).unlisted and not strangers:
         told = [f"{named}: {', '.join(_some([one.account.name for one in able if one.kind == named]))}"
                 for named in (STAFF, AUTOMATION, CUSTOMER) if any(one.kind == named for one in able)]  # fmt: skip
         yield _finding(

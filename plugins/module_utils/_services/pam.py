@@ -175,11 +175,12 @@ def _present(host: Host, module: str) -> bool:
 
 @dataclass(frozen=True)
 class Login:
-    """Who logs in, to a service that takes empty passwords or does not, from an address."""
+    """Who logs in, to a service that takes empty passwords or does not. kind: which stack is played."""
 
     host: Host
     account: Account
     empty_passwords: bool = False
+    kind: str = "auth"
 
 
 @dataclass(frozen=True)
@@ -214,13 +215,18 @@ def ways(login: Login, service: str) -> list[Way]:
 
     None is a stack that nobody gets through. Raises Unseen.
     """
-    finals = _play(login, stack(login.host, service), [_State()], _State())
+    finals = _play(login, stack(login.host, service, login.kind), [_State()], _State())
     found = {(state.needs, state.sure): Way(state.needs, state.sure, state.by) for state in finals if state.passed}
     return [
         way
         for way in found.values()
         if not any(other.sure >= way.sure and _less(other, way) for other in found.values())
     ]
+
+
+def lets_in(host: Host, account: Account, service: str) -> bool:
+    """Whether the account stack of a service lets an account in, from somewhere at least. Raises Unseen."""
+    return bool(ways(Login(host, account, kind="account"), service))
 
 
 def _less(other: Way, way: Way) -> bool:
@@ -300,7 +306,8 @@ Module = Callable[[Login, Rule], Iterable[Outcome]]
 def _outcomes(login: Login, rule: Rule) -> Iterable[Outcome]:
     if not rule.module:
         return [Outcome(MODULE_UNKNOWN)]
-    return _KNOWN.get(rule.module, _stranger)(login, rule)
+    known = {**_KNOWN, **_ACCOUNT} if login.kind == "account" else _KNOWN
+    return known.get(rule.module, _stranger)(login, rule)
 
 
 def _stranger(login: Login, rule: Rule) -> Iterator[Outcome]:
@@ -509,3 +516,10 @@ _KNOWN: Mapping[str, Module] = {
         _always(IGNORE),
     ),
 }  # fmt: skip
+# in account stacks the same modules ask nothing, and say whether the account may be used
+_ACCOUNT: Mapping[str, Module] = {
+    "pam_unix.so": lambda login, rule: [_REFUSED if login.account.expired else Outcome(SUCCESS)],
+    "pam_nologin.so": _perhaps(SUCCESS, IGNORE),
+    "pam_faillock.so": _always(SUCCESS),
+    **dict.fromkeys(["pam_sss.so", "pam_ldap.so", "pam_winbind.so", "pam_krb5.so"], _perhaps(SUCCESS, IGNORE)),
+}

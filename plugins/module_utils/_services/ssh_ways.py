@@ -26,6 +26,7 @@ KEY, SECURITY_KEY, VERIFIED, MACHINE, TICKET = "key", "security key", "verified"
 
 _SINGLE = ("publickey", "password", "keyboard-interactive", "hostbased", "gssapi-with-mic")
 _ROOT_WITHOUT_PASSWORD = ("publickey", "hostbased", "gssapi-with-mic")
+_INTERACTIVE = ("kbdinteractiveauthentication", "challengeresponseauthentication")  # the latter before 8.7
 _NO_SHELL = ("nologin", "false")
 _MOST_WAYS = 64
 
@@ -83,7 +84,7 @@ def _limits(host: Host, server: Server, account: Account) -> Iterator[str]:
             yield from (place for place in places if authorized_keys.network(place))
         if line.keyword == "authorizedkeysfile":
             yield from _from(authorized_keys.keys(host, line.value.split(), account))
-    yield from _from(authorized_keys.keys(host, sshd.plain(host, server).get("authorizedkeysfile", []), account))
+    yield from _from(authorized_keys.keys(host, _files(sshd.plain(host, server), "authorizedkeysfile"), account))
 
 
 def _from(keys: Iterable[Key]) -> Iterator[str]:
@@ -109,11 +110,14 @@ def ways(
 
 def _admitted(host: Host, account: Account, settings: Settings, at: Circumstance) -> bool:
     """Whether anything lets the account in at all."""
-    if account.expired or not sshd.admitted(settings, account, at):
+    if not sshd.admitted(settings, account, at):
         return False
     if account.uid == 0 and _one(settings, "permitrootlogin") == "no":
         return False
-    if account.password == LOCKED and not _yes(settings, "usepam"):
+    if _yes(settings, "usepam"):
+        if not pam.lets_in(host, account, service(settings)):
+            return False
+    elif account.expired or account.password == LOCKED:
         return False
     if _one(settings, "chrootdirectory", "none") == "none":
         shell = host.stat(account.shell)
@@ -153,7 +157,7 @@ def _method(login: _Login, name: str) -> Iterable[WayIn]:
     if method in ("password", "none"):
         return _password(login, method)
     if method == "keyboard-interactive":
-        enabled = _yes(settings, "kbdinteractiveauthentication") and _yes(settings, "usepam")
+        enabled = any(_yes(settings, word) for word in _INTERACTIVE) and _yes(settings, "usepam")
         return _pam(login, method) if enabled and device in ("", "pam") else []
     if method == "hostbased":
         return _hostbased(login)
@@ -238,7 +242,8 @@ def _password(login: _Login, method: str) -> Iterable[WayIn]:
         return _pam(login, method)
     if account.password == EMPTY and empty:
         return [WayIn(method, frozenset(), by=("an empty password",))]
-    return [WayIn(method, frozenset([PASSWORD]))] if account.password in (USABLE, UNKNOWN) else []
+    there = account.password in (USABLE, UNKNOWN) or _yes(settings, "kerberosauthentication")
+    return [WayIn(method, frozenset([PASSWORD]))] if there else []
 
 
 def _pam(login: _Login, method: str) -> Iterator[WayIn]:

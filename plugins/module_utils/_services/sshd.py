@@ -43,7 +43,7 @@ class Server:
     """An OpenSSH server. options: of its command line, as far as they configure; ports: on which it listens now.
 
     pid: of what listens, 0 where systemd waits for it or where it only starts at boot; unit: systemd's, or ''.
-    started: when that process began (aware, UTC).
+    started: when that process began (aware, UTC); state: what it does if it does not run.
     """
 
     program: str
@@ -123,9 +123,9 @@ def _servers(host: Host) -> tuple[list[Server], list[Stranger]]:
         elif _listens(process):
             one = _running(host, process, tuple(sorted(held.get(process.pid, ()))))
             (found if isinstance(one, Server) else strangers).append(one)  # type: ignore[arg-type]
-    for unit, words in _units(host):
-        if not any(server.unit == unit or server.command == _of_words(words).command for server in found):
-            found.append(replace(_of_words(words), unit=unit, state=f"{unit} is not running, and starts at boot"))
+    for waiting in _units(host):
+        if not any(server.unit == waiting.unit or server.command == waiting.command for server in found):
+            found.append(waiting)
     return found, list(dict.fromkeys(strangers))
 
 
@@ -194,31 +194,41 @@ def _of_words(words: Sequence[str]) -> Server:
     return Server(words[0], tuple(kept), configuration, ())
 
 
-def _units(host: Host) -> Iterator[tuple[str, list[str]]]:
-    """systemd's units that start an sshd at boot or for a connection, and their command lines."""
+def _units(host: Host) -> Iterator[Server]:
+    """The servers that systemd's units start at boot, or for a connection."""
     seen: set[str] = set()
     for directory in _UNIT_DIRECTORIES:
         for wants in host.names(directory):
             if wants.endswith((".wants", ".requires")):
-                seen.update(
-                    name for name in host.names(f"{directory}/{wants}") if name.endswith((".service", ".socket"))
-                )
+                names = host.names(f"{directory}/{wants}")
+                seen.update(name for name in names if name.endswith((".service", ".socket")))
+    if any(listener.pids == (1,) for listener in host.listeners()):
+        told = host.run("systemctl", "list-sockets", "--all", "--full", "--no-legend", "--no-pager").stdout
+        seen.update(word for line in told.splitlines() for word in line.split()[1:2] if word.endswith(".socket"))
     for name in sorted(seen):
-        yield from _starts(host, name)
+        yield from _starts(host, name) if name.endswith(".service") else _waits(host, name)
 
 
-def _starts(host: Host, name: str) -> Iterator[tuple[str, list[str]]]:
+def _waits(host: Host, name: str) -> Iterator[Server]:
+    """The server that a socket unit starts when somebody connects over the network."""
     text = _unit_text(host, name)
-    if name.endswith(".socket"):
-        if not re.search(r"^ListenStream\s*=\s*(\S*:)?\d+\s*$", text, re.MULTILINE):
-            return  # it listens to the host itself only
-        stem = name[: -len(".socket")]
-        service = re.search(r"^Service\s*=\s*(\S+)", text, re.MULTILINE)
-        each = re.search(r"^Accept\s*=\s*(yes|true|on|1)\s*$", text, re.MULTILINE)
-        name = service[1] if service else f"{stem}@.service" if each else f"{stem}.service"
-        text = _unit_text(host, name)
+    ports = [int(port) for port in re.findall(r"^ListenStream\s*=\s*(?!vsock)(?:\S*:)?(\d+)\s*$", text, re.MULTILINE)]
+    if not ports:
+        return
+    stem = name[: -len(".socket")]
+    named_ = re.search(r"^Service\s*=\s*(\S+)", text, re.MULTILINE)
+    each = re.search(r"^Accept\s*=\s*(yes|true|on|1)\s*$", text, re.MULTILINE)
+    service = named_[1] if named_ else f"{stem}@.service" if each else f"{stem}.service"
+    for server in _starts(host, service):
+        yield replace(server, ports=tuple(dict.fromkeys(ports)), state=f"{name} waits for connections")
+
+
+def _starts(host: Host, name: str) -> Iterator[Server]:
+    """The server that a service unit starts."""
+    text = _unit_text(host, name)
     for line in re.findall(r"^ExecStart\s*=\s*[-@:+!]*(\S*/sshd(?:\s.*)?)$", text, re.MULTILINE):
-        yield name, _expanded(line, _environment(host, text)).replace('"', "").split()
+        words = _expanded(line, _environment(host, text)).replace('"', "").split()
+        yield replace(_of_words(words), unit=name, state=f"{name} does not run now, and starts at boot")
 
 
 def _expanded(line: str, variables: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from .._services.web_security import Security
 from ._sites import Judged, worst
 
 # ACME clients renew when a third of the lifetime is left, as Let's Encrypt advises (30 of 90 days). One that has not
-# by the time that half of that third is over does not work.
+# by the time that half of that third is over does not work, nor one whose last run failed by the time it was due.
 RENEWED_WITH, OVERDUE_WITH = 1 / 3, 1 / 6
 # Days that must be left where nobody renews: as many as ACME clients take, and as Let's Encrypt last warned with.
 AMPLE_DAYS, LAST_DAYS = 30, 7
@@ -205,9 +205,10 @@ def _judged_renewal(who: Renewal, left: float, life: float, server: str, ends: s
         why = f"{who.by} renews it, but {who.faults[0]}; {until}"
         return Judged(False, why, who.source, f"Let {who.by} renew it again: see '{who.faults[0]}'.")
     if who.by and not who.unseen:
-        if left < life * OVERDUE_WITH:
+        if left < life * (RENEWED_WITH if who.failed else OVERDUE_WITH):
             due = f"{life * RENEWED_WITH:.0f}"
             why = f"{who.by} should have renewed it with {due} days left, and has not ({until})"
+            why += f"; {who.failed}" if who.failed else ""
             return Judged(False, why, who.source, f"See why {who.by} does not renew it.")
         if who.reloads is False:
             why = f"{who.by} renews it, but nothing was found that has {server} load the new one ({until})"

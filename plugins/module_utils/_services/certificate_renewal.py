@@ -27,8 +27,9 @@ _PROGRAMS = {"nginx": "nginx", "apache": r"apache2?|httpd"}
 class Renewal:
     """Who renews a certificate. by: the program, '' if nobody does; source: where that stands.
 
-    faults: why it does not work, as far as can be seen; reloads: whether the web server is told of the new
-    certificate, None if that cannot be told. unseen: why nothing can be told.
+    faults: why it does not work, as far as can be seen; failed: how its last run failed, which may be for another
+    certificate; reloads: whether the web server is told of the new certificate, None if that cannot be told.
+    unseen: why nothing can be told.
     """
 
     by: str
@@ -36,11 +37,7 @@ class Renewal:
     faults: tuple[str, ...] = ()
     reloads: bool | None = None
     unseen: str = ""
-
-    @property
-    def works(self) -> bool:
-        """Whether a new certificate will be made in time, and shown."""
-        return bool(self.by) and not self.faults and self.reloads is not False
+    failed: str = ""
 
 
 def renewal(host: Host, path: str, server: str) -> Renewal:
@@ -59,16 +56,21 @@ def renewal(host: Host, path: str, server: str) -> Renewal:
 def _runs(host: Host, name: str, pattern: str, unit: str = "") -> tuple[list[Job], list[str]]:
     """The jobs that run something, and why none of them works."""
     found = [job for job in jobs(host) if re.search(pattern, job.text, re.DOTALL) and not _gives_way(host, job)]
-    if any(not job.faults for job in found):
-        working = [job for job in found if not job.faults]
-        failed = [job.result for job in working if job.failed]
-        return working, failed if len(failed) == len(working) else []
+    working = [job for job in found if not job.faults]
+    if working:
+        return working, []
     if found:
         return found, [fault for job in found for fault in job.faults]
     why = f"nothing runs {name} regularly"
     if unit and starts_at_boot(host, unit) is False:
         why += f" ({unit} is not enabled)"
     return [], [why]
+
+
+def _failed(working: Iterable[Job]) -> str:
+    """How the last runs of jobs ended, if all of them badly."""
+    working = list(working)
+    return working[0].result if working and all(job.failed for job in working) else ""
 
 
 def _gives_way(host: Host, job: Job) -> bool:
@@ -120,7 +122,7 @@ def _certbot(host: Host, path: str, server: str) -> Renewal | None:
     hooks += [job.text for job in working]
     hooks += _hook_scripts(host, base)
     reloads = told.get("installer") == server or _tells(server, hooks) or _reloaded_anyway(host, server)
-    return Renewal("certbot", conf, tuple(dict.fromkeys(faults)), reloads)
+    return Renewal("certbot", conf, tuple(dict.fromkeys(faults)), reloads, failed=_failed(working))
 
 
 def _hook_scripts(host: Host, base: str) -> Iterator[str]:
@@ -145,9 +147,9 @@ def _acme_sh(host: Host, path: str, server: str) -> Renewal | None:
         places = [told.get(name, "") for name in ("Le_RealFullChainPath", "Le_RealCertPath")]
         if path not in places and os.path.dirname(path) != os.path.dirname(conf):
             continue
-        _working, faults = _runs(host, "acme.sh --cron", r"acme\.sh\b.*--cron")
+        working, faults = _runs(host, "acme.sh --cron", r"acme\.sh\b.*--cron")
         reloads = bool(told.get("Le_ReloadCmd")) or _reloaded_anyway(host, server)
-        return Renewal("acme.sh", conf, tuple(faults), reloads)
+        return Renewal("acme.sh", conf, tuple(faults), reloads, failed=_failed(working))
     return None
 
 
@@ -162,7 +164,7 @@ def _dehydrated(host: Host, path: str, server: str) -> Renewal | None:
         hook = _settings(host.read(conf)).get("HOOK", "")
         hooks += [host.read(hook)] if hook.startswith("/") and host.stat(hook) is not None else []
     reloads = _tells(server, hooks) or _reloaded_anyway(host, server)
-    return Renewal("dehydrated", path, tuple(faults), reloads)
+    return Renewal("dehydrated", path, tuple(faults), reloads, failed=_failed(working))
 
 
 def _lego(host: Host, path: str, server: str) -> Renewal | None:
@@ -172,7 +174,8 @@ def _lego(host: Host, path: str, server: str) -> Renewal | None:
         return None
     working, faults = _runs(host, "lego renew", r"\blego\b.*\b(renew|run)\b")
     hooks = [job.text for job in working]
-    return Renewal("lego", f"{stem}.json", tuple(faults), _tells(server, hooks) or _reloaded_anyway(host, server))
+    reloads = _tells(server, hooks) or _reloaded_anyway(host, server)
+    return Renewal("lego", f"{stem}.json", tuple(faults), reloads, failed=_failed(working))
 
 
 def _other(host: Host, path: str) -> Renewal | None:

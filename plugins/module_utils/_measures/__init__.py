@@ -14,13 +14,17 @@ from collections.abc import Mapping
 from .._measure import Measure
 from . import (
     log_retention,
+    ssh_two_factor,
     web_log,
+    web_tls,
 )
 
 MEASURES: Mapping[str, Measure] = {
     module.MEASURE.name: module.MEASURE
     for module in (
         log_retention,
+        ssh_two_factor,
         web_log,
+        web_tls,
     )
 }

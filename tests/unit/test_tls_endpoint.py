@@ -57,7 +57,7 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
     """Start OpenSSL's server with a certificate and options, and ask it."""
 
     def start(issued: Issued, *options: str, name: str | None = "shop.example", at: str = "127.0.0.1") -> Endpoint:
-        with openssl_server(tmp_path, issued, "-www", *options, at=f"[{at}]" if ":" in at else at) as port:
+        with openssl_server(tmp_path, issued, *options, at=f"[{at}]" if ":" in at else at) as port:
             return ask(port, name, at)
 
     return start
@@ -539,7 +539,7 @@ def test_endpoints_are_asked_side_by_side_and_once(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tls_endpoint, "ANSWER_S", 0.5)
     over = threading.Event()
     host = Host()
-    with openssl_server(tmp_path, RSA, "-www") as good, own_server(lambda _sock: over.wait(5) and None) as hanging:
+    with openssl_server(tmp_path, RSA) as good, own_server(lambda _sock: over.wait(5) and None) as hanging:
         started = time.monotonic()
         asked = [("127.0.0.1", good, "shop.example"), *(("127.0.0.1", hanging, f"{i}.example") for i in range(7))]
         found = endpoints(host, asked)
@@ -565,13 +565,13 @@ def test_without_openssl_what_needs_it_could_not_be_asked(tmp_path: Path) -> Non
         def has(self, command: str) -> bool:
             return False
 
-    with openssl_server(tmp_path, RSA, "-www") as port:
+    with openssl_server(tmp_path, RSA) as port:
         both = endpoint(Bare(), "127.0.0.1", port, None)
     why = "the command openssl is not on the host"
     assert (both.early_data, both.renegotiation) == (None, None)
     assert both.notes == {"early_data": why, "renegotiation": why}
     assert both.chains == [(RSA.der, BETWEEN.der)]
-    with openssl_server(tmp_path, RSA, "-www", "-tls1_3") as port:
+    with openssl_server(tmp_path, RSA, "-tls1_3") as port:
         new = endpoint(Bare(), "127.0.0.1", port, None)
     assert new.notes == {"early_data": why, "chains": why}
     assert new.chains == []

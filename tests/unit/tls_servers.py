@@ -104,7 +104,7 @@ def _name(name: str) -> x509.GeneralName:
 
 @contextlib.contextmanager
 def openssl_server(folder: Path, issued: Issued, *options: str, at: str = "127.0.0.1") -> Iterator[int]:
-    """`openssl s_server` with a certificate and its chain, answering as a web server; its port."""
+    """`openssl s_server` with a certificate and its chain; its port."""
     certificate, key, chain = issued.files(folder)
     argv = ["openssl", "s_server", "-accept", f"{at}:0", "-cert", certificate, "-key", key]
     argv += ["-cert_chain", chain] if issued.issuers[:-1] else []

@@ -5,6 +5,8 @@
 
 """What `sshd -T` answers on a fresh Debian, and the PAM files that belong to it."""
 
+from __future__ import annotations
+
 DEBIAN_12 = """\
 port 22
 addressfamily any

@@ -202,7 +202,7 @@ def test_a_page_in_another_encoding_is_read(serve: Serve) -> None:
         ("<form method=dialog action=http://b.example/>", [[]]),
         ("<base href='http://a.example/'><form action=y>", [[("action", "http://a.example/y")]]),
         ("<base href='http://a.example/'><form>", [[("page", "https://a.example/x/")]]),
-        ("<form action=/a><form action=http://b.example/>", [[("action", "https://a.example/a")]]),
+        ("<form action=/a><form action=/b>", [[("action", "https://a.example/a")]]),
         (
             "<form action=/a><button formaction='http://b.example/'>",
             [[("action", "https://a.example/a"), ("formaction", "http://b.example/")]],
@@ -220,6 +220,16 @@ def test_a_page_in_another_encoding_is_read(serve: Serve) -> None:
 )
 def test_a_form_s_targets_are_those_of_browsers(html: str, targets: list[list[tuple[str, str]]]) -> None:
     assert forms(html) == targets
+
+
+def test_a_form_within_a_form_that_goes_elsewhere_cannot_be_told() -> None:
+    found = contents("<form action=/a><form action=http://b.example/>", "https://a.example/")
+    assert found.problem.startswith("a form lies in another")
+
+
+def test_an_empty_title_of_a_drawing_hides_nothing() -> None:
+    assert forms("<svg><title/><style/></svg><form action=/a>") == [[("action", "https://a.example/a")]]
+    assert forms("<title>t<form action=/a>") == []
 
 
 def test_a_password_field_makes_a_form_of_any_page() -> None:

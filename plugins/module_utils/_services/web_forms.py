@@ -31,6 +31,8 @@ _TEXT_ONLY = {
     name: re.compile(rf"(?i)</{name}(?=[\s/>])")
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 }
+_READ = frozenset(["base", "form", "input", "button", "textarea", "a", "area", "iframe", "frame", "meta", *_TEXT_ONLY])
+_FOREIGN = ("svg", "math")
 _COMMENT_END = re.compile(r"--!?>")
 _NAME = re.compile(r"[^\s/>]*")
 _BETWEEN = re.compile(r"[\s/]*")
@@ -98,6 +100,7 @@ def contents(html: str, url: str, depth: int = 0) -> Contents:
 
 def tags(html: str) -> Iterator[tuple[str, Mapping[str, str] | None]]:
     """The tags of a page: name and attributes, None where a tag ends an element. Takes time as the page is long."""
+    texts = _Texts(html)
     at = html.find("<")
     while 0 <= at < len(html) - 1:
         after = html[at + 1]
@@ -107,21 +110,43 @@ def tags(html: str) -> Iterator[tuple[str, Mapping[str, str] | None]]:
             tag, values, end = _tag(html, at + 1)
             if end:
                 yield tag, values
-                text_only = _TEXT_ONLY.get(tag)
-                if text_only:
-                    closing = text_only.search(html, end)
-                    end = closing.start() if closing else 0
+                end = texts.behind(tag, at, end)
         elif after == "/" and html[at + 2 : at + 3].isalpha():
             tag, _values, end = _tag(html, at + 2)
             if end:
                 yield tag, None
-        elif after in "!?/":
-            end = html.find(">", at) + 1
+                texts.close(tag)
         else:
-            end = at + 1
+            end = html.find(">", at) + 1 if after in "!?/" else at + 1
         if not end:
             return  # it does not end: browsers show nothing of it
         at = html.find("<", end)
+
+
+class _Texts:
+    """Elements whose text is no markup, which they are not within drawings and formulas, where any may be empty too."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+        self.foreign = 0
+        self.unclosed: set[str] = set()
+
+    def behind(self, tag: str, start: int, end: int) -> int:
+        """The offset behind the text of an element whose tag stands from start to end, 0 if it does not end."""
+        empty = self.html.endswith("/>", start, end)
+        self.foreign += tag in _FOREIGN and not empty
+        closing = _TEXT_ONLY.get(tag)
+        if closing is None or tag in self.unclosed or (self.foreign and empty):
+            return end
+        found = closing.search(self.html, end)
+        if found:
+            return found.start()
+        self.unclosed.add(tag)
+        return end if self.foreign else 0
+
+    def close(self, tag: str) -> None:
+        """Take an end tag."""
+        self.foreign -= tag in _FOREIGN and self.foreign > 0
 
 
 def _behind_comment(html: str, at: int) -> int:
@@ -137,6 +162,10 @@ def _tag(html: str, at: int) -> tuple[str, dict[str, str], int]:
     """Name and attributes of the tag whose name begins there, and the offset behind it, 0 if it does not end."""
     tag, at = _matched(_NAME, html, at)
     values: dict[str, str] = {}
+    if tag.lower() not in _READ:
+        end = html.find(">", at)
+        if end < 0 or not ('"' in html[at:end] or "'" in html[at:end]):
+            return tag.lower(), values, end + 1
     while True:
         _blank, at = _matched(_BETWEEN, html, at)
         if html.startswith(">", at):
@@ -205,13 +234,13 @@ class _Page:
             self._refresh(values.get("content", "")[:URL_LENGTH].strip())
 
     def _form(self, values: Mapping[str, str]) -> None:
-        if self._open is not None:
-            return  # browsers ignore a form in a form
-        self._open = []
-        if values.get("method", "").strip().lower() != "dialog":
-            action = values.get("action", "").strip()
-            self._open.append(self._target("action", action) if action else Target("page", self.url))
-        self.forms.append(self._open)
+        action = values.get("action", "").strip()
+        target = self._target("action", action) if action else Target("page", self.url)
+        if self._open is None:
+            self._open = [target] if values.get("method", "").strip().lower() != "dialog" else []
+            self.forms.append(self._open)
+        elif not target.url.startswith("https:"):
+            self.problem = "a form lies in another, which most browsers ignore, but not in every place"
 
     def _field(self, tag: str, values: Mapping[str, str]) -> None:
         kind = values.get("type", "").strip().lower()

@@ -108,6 +108,13 @@ def test_an_address_list_that_spares_somebody_the_code(access: str, ways: set[st
     assert asked(stack, {"/etc/security/local.conf": access, **SECRET}) == ways
 
 
+def test_a_password_of_a_directory_is_for_accounts_that_are_there() -> None:
+    host = Made({"/etc/pam.d/sshd": "auth sufficient pam_sss.so\nauth required pam_deny.so"})
+    for local, needs in ((True, []), (False, [{"password"}])):
+        account = Account("anna", 1001, "/home/anna", "/bin/bash", frozenset(), "unknown", local=local)
+        assert [set(way.needs) for way in pam.ways(pam.Login(host, account), "sshd")] == needs
+
+
 def test_a_code_of_pam_oath_is_for_those_in_its_file() -> None:
     stack = "auth required pam_oath.so usersfile=/etc/users.oath"
     assert asked(stack, {"/etc/users.oath": "HOTP/T30/6 anna - 00\n"}) == {"code"}

@@ -74,8 +74,10 @@ def test_a_stopped_unit_that_starts_at_boot_counts() -> None:
              "/usr/lib/systemd/system/other.service": "[Service]\nExecStart=/usr/bin/other\n"}  # fmt: skip
     server = only(Made(files, titles=[]))
     assert server.command == ("/usr/sbin/sshd", "-T", "-p", "2200")
-    assert server.state == "ssh.service does not run now, and starts at boot"
-    assert only(Made(files)).state == ""
+    assert server.state == "as ssh.service starts it at boot"
+    running, at_boot = sshd.servers(Made(files))[0]
+    assert (running.state, at_boot.command) == ("", server.command)
+    assert only(Made({**files, "/etc/default/ssh": "SSHD_OPTS=\n"})).state == ""
 
 
 @pytest.mark.parametrize("each", ["no", "yes"])
@@ -277,4 +279,10 @@ def test_accounts_of_a_directory_cannot_all_be_listed() -> None:
     host.commands = {"getent": extra}
     found = accounts(host)
     assert found.unlisted == ("sss",)
-    assert "bert" in found.by_name
+    assert [name for name, one in found.by_name.items() if not one.local] == ["bert"]
+
+
+def test_accounts_that_systemd_keeps_are_asked_for() -> None:
+    host = Made({"/etc/nsswitch.conf": "passwd: files systemd\n", "/etc/userdb/eva.user": "{}"})
+    host.commands = {"getent passwd": "eva:x:6000:6000::/home/eva:/bin/bash\n", "getent group": ""}
+    assert list(accounts(host).by_name) == ["eva"]

@@ -24,7 +24,7 @@ _HASH = re.compile(r"\$|_|[./0-9A-Za-z]{13}$")  # what crypt(3) may have made
 class Account:
     """One account. groups: names of all groups; password: USABLE, EMPTY, LOCKED ('!'), NONE ('*') or UNKNOWN.
 
-    expired: its end date (of /etc/shadow) is over.
+    expired: its end date (of /etc/shadow) is over; local: it stands in /etc/passwd.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Account:
     groups: frozenset[str]
     password: str
     expired: bool = False
+    local: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def _accounts(host: Host) -> Accounts:
     text, groups = host.read("/etc/passwd"), host.read("/etc/group")
     if any(line.startswith(("+", "-")) for line in text.splitlines()):
         foreign.append("nis (+ in /etc/passwd)")
-    if foreign or any(process.name == "systemd-homed" for process in host.processes()):
+    local = {row[0] for row in _rows(text, 7)}
+    if foreign or _has_records(host):
         text, groups = host.run("getent", "passwd").stdout, host.run("getent", "group").stdout
     named, members = _memberships(groups)
     text += _named_only(host, text, members) if foreign else ""
@@ -66,8 +68,16 @@ def _accounts(host: Host) -> Accounts:
         if name not in found and uid.isdigit():
             belongs = {named.get(gid, gid), *(group for group, names in members.items() if name in names)}
             password, expired = _shadow(next((row for row in shadow if row[0] == name), None), today)
-            found[name] = Account(name, int(uid), home, shell or "/bin/sh", frozenset(belongs), password, expired)
+            found[name] = Account(
+                name, int(uid), home, shell or "/bin/sh", frozenset(belongs), password, expired, local=name in local
+            )  # fmt: skip
     return Accounts(found, tuple(foreign))
+
+
+def _has_records(host: Host) -> bool:
+    """Whether systemd knows accounts that stand in no file of ours."""
+    records = [path for directory in ("/etc/userdb", "/run/userdb") for path in host.glob(f"{directory}/*.user")]
+    return bool(records) or any(process.name == "systemd-homed" for process in host.processes())
 
 
 def _sources(host: Host, database: str) -> set[str]:

@@ -226,7 +226,9 @@ def ways(login: Login, service: str) -> list[Way]:
 
 def lets_in(host: Host, account: Account, service: str) -> bool:
     """Whether the account stack of a service lets an account in, from somewhere at least. Raises Unseen."""
-    return bool(ways(Login(host, account, kind="account"), service))
+    return host.once(
+        ("pam_lets_in", service, account), lambda: bool(ways(Login(host, account, kind="account"), service))
+    )
 
 
 def _less(other: Way, way: Way) -> bool:
@@ -339,8 +341,9 @@ def _unix(login: Login, rule: Rule) -> Iterator[Outcome]:
 
 
 def _directory(login: Login, rule: Rule) -> Iterator[Outcome]:
-    """pam_sss and the like: a password that is kept elsewhere."""
-    yield Outcome(SUCCESS, frozenset([PASSWORD]))
+    """pam_sss and the like: a password that is kept elsewhere, of accounts that are, too."""
+    if not login.account.local or rule.module == "pam_krb5.so":
+        yield Outcome(SUCCESS, frozenset([PASSWORD]), sure=not login.account.local)
     yield from (Outcome(result) for result in (AUTH_ERR, USER_UNKNOWN, IGNORE))
 
 

@@ -124,7 +124,7 @@ def _servers(host: Host) -> tuple[list[Server], list[Stranger]]:
             one = _running(host, process, tuple(sorted(held.get(process.pid, ()))))
             (found if isinstance(one, Server) else strangers).append(one)  # type: ignore[arg-type]
     for waiting in _units(host):
-        if not any(server.unit == waiting.unit or server.command == waiting.command for server in found):
+        if not any(server.command == waiting.command for server in found):
             found.append(waiting)
     return found, list(dict.fromkeys(strangers))
 
@@ -228,7 +228,7 @@ def _starts(host: Host, name: str) -> Iterator[Server]:
     text = _unit_text(host, name)
     for line in re.findall(r"^ExecStart\s*=\s*[-@:+!]*(\S*/sshd(?:\s.*)?)$", text, re.MULTILINE):
         words = _expanded(line, _environment(host, text)).replace('"', "").split()
-        yield replace(_of_words(words), unit=name, state=f"{name} does not run now, and starts at boot")
+        yield replace(_of_words(words), unit=name, state=f"as {name} starts it at boot")
 
 
 def _expanded(line: str, variables: Mapping[str, str]) -> str:
@@ -390,7 +390,7 @@ def _own_addresses(host: Host) -> list[str]:
 
 def plain(host: Host, server: Server) -> Mapping[str, Sequence[str]]:
     """What is in effect outside of all Match blocks. Raises Unseen."""
-    return _told(host.run(*server.command).stdout)
+    return host.once(("sshd_plain", server.command), lambda: _told(host.run(*server.command).stdout))
 
 
 def effective(host: Host, server: Server, account: Account, at: Circumstance) -> Mapping[str, Sequence[str]]:

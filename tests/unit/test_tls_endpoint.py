@@ -251,6 +251,15 @@ def test_groups_in_the_servers_order_are_told_by_tls_1_3(served: Callable[..., E
     assert found.groups is not None and sorted(found.groups) == ["prime256v1", "secp384r1"]
 
 
+@pytest.mark.parametrize("order", [(), ("-serverpref",)], ids=["client", "server"])
+def test_groups_without_that_of_the_certificate(order: tuple[str, ...], served: Callable[..., Endpoint]) -> None:
+    assert served(ELLIPTIC, "-tls1_2", *MODERN, *order, "-groups", "P-384").groups == ["secp384r1"]
+
+
+def test_the_group_of_the_certificate_alone(served: Callable[..., Endpoint]) -> None:
+    assert served(ELLIPTIC, *MODERN, "-groups", "P-256").groups == ["prime256v1"]
+
+
 def test_a_group_that_this_hosts_openssl_does_not_have() -> None:
     """X25519MLKEM768 is offered by number, and the server asks for it."""
 

@@ -52,6 +52,7 @@ from .tls_messages import (
     signature_hash,
     suite_name,
 )
+from .x509 import certificate
 
 T = TypeVar("T")
 
@@ -319,27 +320,28 @@ class _Asking:
         which groups a server has that it likes less than this one cannot be told.
         """
         free = [code for code in suites if "ECDSA" not in suite_name(code)]
-        if free:
-            return self._chosen_groups(protocol, free)
-        kept = self._certificate_group(protocol, suites)
+        kept = self._certificate_group()
+        if free or kept is None:
+            return self._chosen_groups(protocol, free or suites)
         found: list[int] = []
         while rest := [code for code in GROUPS if code not in found and code != kept]:
             answer = self._offer(protocol, suites, groups=[*rest, kept])
-            if answer is None or answer.group is None or answer.group not in rest:
+            if answer is None or answer.group is None:
+                return found
+            if answer.group not in rest:
                 break
             found.append(answer.group)
         if not complete and not self._by_clients_order(protocol, suites, kept, found):
             raise Unseen("groups that the server likes less than that of its certificate cannot be told")
         return [*found, kept]
 
-    def _certificate_group(self, protocol: str, suites: Sequence[int]) -> int:
-        """The group without which no suite with an ECDSA certificate is accepted."""
-        for code in (0x0017, 0x0018, 0x0019, *GROUPS):
-            if self._offer(protocol, suites, groups=[code]):
-                return code
-        raise Unseen("no single group is accepted")
+    def _certificate_group(self) -> int | None:
+        """The group that is the curve of a certificate's key, None if no key is on such a curve."""
+        curves = [certificate(chain[0]).curve for chain in self.endpoint.chains]
+        return next((code for code, name in GROUPS.items() if name in curves), None)
 
     def _by_clients_order(self, protocol: str, suites: Sequence[int], kept: int, found: Sequence[int]) -> bool:
+        """Whether the server takes the first group that it can, of those that a client names."""
         if not found:
             return False
         answer = self._offer(protocol, suites, groups=[kept, found[0]])

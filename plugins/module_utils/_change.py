@@ -298,6 +298,7 @@ class Transaction:
         self._paths: dict[str, PathChange] = {}
         self._units: dict[str, UnitChange] = {}
         self._lock: int | None = None
+        self._place = ""
         self._reloading = False
         self._refused: Validation | None = None
         self.recovered: list[str] = []
@@ -361,15 +362,6 @@ class Transaction:
         if before != wanted:
             self._units[name] = UnitChange(name, before, wanted)
 
-    def take_back(self, done: Transaction) -> None:
-        """What a complete transaction changed as it was before, judged and loaded as it was there."""
-        for path in reversed(list(done._paths.values())):
-            self.put(path.path, path.before)
-        for unit in done._units.values():
-            self.unit(unit.name, unit.before)
-        self.validations += done.validations
-        self.reloads += done.reloads
-
     @property
     def changed(self) -> bool:
         """Whether there is anything to do."""
@@ -415,7 +407,16 @@ class Transaction:
                 raise ChangeError(f"{told}; all was put back{self._before_too()}") from None
             raise
         os.unlink(os.path.join(place, "open"))
+        self._place = place
         return True
+
+    def revoke(self) -> None:
+        """Put back what commit() made, as if it had never been. Raises ChangeError naming what cannot be."""
+        if self._place:
+            self._take_lock()
+            _put_back(_manifest(self._place), self.call, reload=True)
+            _forget(self._place)
+            self._place = ""
 
     def _before_too(self) -> str:
         """What to add to an error when the host itself was at fault."""

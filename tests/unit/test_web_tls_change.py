@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils import _change
-from ansible_collections.privacy.hosting.plugins.module_utils._change import Transaction, plan_undo
+from ansible_collections.privacy.hosting.plugins.module_utils._change import Transaction, plan_undo, runs
 from ansible_collections.privacy.hosting.plugins.module_utils._changes import (
     apache_tls,
     certbot,
@@ -772,6 +772,7 @@ class Authority:
 
     def __init__(self, server: Nginx, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
         self.server, self.refuses, self.unserved, self.unreached = server, "", set[str](), set[str]()
+        self.lost = ""
         self.certificates: set[str] = set()
         self.seen: list[str] = []
         for name in ("CHALLENGES", "LIVE", "HOOK", "DROP_IN"):
@@ -784,6 +785,8 @@ class Authority:
         monkeypatch.setattr(web_tls, "web_servers", lambda host: [host.once("servers", lambda: server.read(host))])
         monkeypatch.setattr(web_tls, "holder_of_443", lambda _host, _site: "")
         monkeypatch.setattr(web_tls, "not_provable", lambda _site: "")
+        monkeypatch.setattr(web_tls, "elsewhere", lambda _site: "")
+        monkeypatch.setattr(web_tls, "addresses", lambda name: [] if name == self.lost else ["192.0.2.1"])
         monkeypatch.setattr(web_tls, "not_served", self.not_served)
         monkeypatch.setattr(web_tls, "not_reached", lambda site, _roots: f"{site.label} is elsewhere" * self.away(site))
         monkeypatch.setattr(web_tls, "not_redirected", lambda _site: "")
@@ -852,6 +855,22 @@ def test_a_site_that_the_authority_refuses_is_as_it_was_and_others_go_on(authori
     assert "listen 443 ssl;" in authority.server.text("sites/b")
     changed, told = authority.harden()
     assert (changed, len(told)) == (False, 1)
+
+
+def test_no_authority_is_asked_about_a_name_that_leads_nowhere(authority: Authority) -> None:
+    authority.lost = "www.a.example"
+    _changed, told = authority.harden()
+    assert len(told) == 1 and "www.a.example leads to no address" in told[0]
+    assert authority.server.text("sites/a") == PLAIN
+    assert len(authority.certificates) == 1
+
+
+def test_where_the_authority_refuses_all_there_is_nothing_to_undo(authority: Authority) -> None:
+    authority.refuses = "a.example"
+    changed, _told = authority.harden(Wanted(sites=["a.example"]))
+    assert not changed
+    assert authority.server.text("sites/a") == PLAIN
+    assert runs(authority.root) == []
 
 
 def test_a_site_whose_https_is_not_trusted_is_put_back(authority: Authority) -> None:

@@ -37,7 +37,10 @@ for unit in nginx apache2; do
 done
 """
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END")
-_UNTOLD = re.compile(r"(?i)^(saving debug log|ask for help|see the logfile|some challenges have failed|hint:|$)")
+_UNTOLD = re.compile(
+    r"(?i)^(saving debug log|an unexpected error occurred|ask for help|see the logfile|some challenges have failed"
+    r"|hint:|$)"
+)
 
 
 def pair(name: str) -> Pair:

@@ -25,7 +25,7 @@ from .._host import Host
 from .certbot import CHALLENGES
 from .sites import Site, for_visitors
 
-_ANSWER_S = 5.0  # for one connection
+_ANSWER_S = 5.0  # for one connection, at most
 _RELOAD_S = 10.0  # until a reloaded server works by its new configuration
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a listener on all addresses is asked
 
@@ -53,6 +53,19 @@ def shake(address: str, name: str, authorities: str = "") -> Shown:
         return Shown(fault=f"the certificate is not trusted: {error.verify_message}")
     except OSError as error:
         return Shown(fault=error.strerror or str(error) or type(error).__name__)
+
+
+def shown_to_anybody(address: str, name: str) -> bytes:
+    """The certificate that is shown at port 443 of an address, trusted or not; b'' if none is."""
+    context = ssl._create_unverified_context()  # noqa: S323  who answers is asked, not whether it is right
+    try:
+        with (
+            socket.create_connection((address, 443), timeout=_ANSWER_S) as plain,
+            context.wrap_socket(plain, server_hostname=name) as encrypted,
+        ):
+            return encrypted.getpeercert(binary_form=True) or b""
+    except (OSError, ValueError):
+        return b""
 
 
 def not_served(site: Site, authorities: str, *, patient: bool = True) -> str:
@@ -234,6 +247,20 @@ def proxies(site: Site) -> str:
         for name in site.names if trusted else ():
             if any(ipaddress.ip_address(found) in network for found in addresses(name) for network in trusted):
                 return f"{name} leads to a proxy that it trusts"
+    return ""
+
+
+def elsewhere(site: Site) -> str:
+    """Why visitors' https ends on another host, '' where nothing shows it.
+
+    A name may lead to an address that is not on this host, and yet to this host: then it shows the same certificate.
+    """
+    sockets = {listen.address for vhost in site.server.vhosts for listen in for_visitors(vhost, tls=True)}
+    for name in _askable(site.names):
+        away = [address for address in addresses(name) if not is_own(address)]
+        theirs = {shown_to_anybody(address, name) for address in away} - {b""}
+        if theirs and not theirs & {shown_to_anybody(_ANY.get(address, address), name) for address in sockets}:
+            return f"https://{name} is answered by another host"
     return ""
 
 

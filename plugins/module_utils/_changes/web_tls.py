@@ -26,7 +26,16 @@ from .._services.virtualhost import WebServer
 from .._services.web import web_servers
 from . import apache_tls, certbot, nginx_tls
 from .edits import Edits
-from .reachable import holder_of_443, not_provable, not_reached, not_redirected, not_served, proxies
+from .reachable import (
+    addresses,
+    elsewhere,
+    holder_of_443,
+    not_provable,
+    not_reached,
+    not_redirected,
+    not_served,
+    proxies,
+)
 from .sites import (
     ACME,
     CHALLENGE,
@@ -101,9 +110,9 @@ def _why_not(host: Host, site: Site, wanted: Wanted) -> str:
     """Why a site is left as it is, '' where it can be edited. Raises Unseen."""
     if not site.names:
         return "it answers to no name of its own, so that no certificate can name it"
-    behind = proxies(site)
+    behind = proxies(site) or elsewhere(site)
     if behind:
-        return f"{behind}, where visitors' connections are encrypted or not; configure it there"
+        return f"{behind}, where visitors' connections end; configure it there"
     encrypted = any(for_visitors(vhost, tls=True) for vhost in site.vhosts)
     if not encrypted:
         if wanted.certificates == OWN:
@@ -116,6 +125,9 @@ def _why_not(host: Host, site: Site, wanted: Wanted) -> str:
             f"its names ({', '.join(site.names)}) hold a wildcard, for which no authority takes a proof by http; give "
             "it a certificate and let web_tls_certificates be own"
         )
+    lost = [name for name in site.names if _needs_certbot(host, site, wanted) and not addresses(name)]
+    if lost:
+        return f"{lost[0]} leads to no address, asked from here, so that no authority would certify it"
     return str(_SERVERS[site.server.name].obstacle(Edits(host, _trial()), site))
 
 
@@ -126,7 +138,8 @@ def _strangers(host: Host, wanted: Wanted) -> Iterator[str]:
             plain = for_visitors(vhost, tls=False)
             if not wanted.means(vhost) or wanted.may_edit(vhost) or not plain or not vhost.directive:
                 continue
-            behind = proxies(Site(server, [vhost]))
+            site = Site(server, [vhost])
+            behind = proxies(site) or elsewhere(site)
             if behind:
                 yield f"{vhost.source}: {vhost.label} was left as it is: {behind}, where visitors' connections end"
             else:
@@ -237,30 +250,22 @@ class _Steps:
         asking = self._made([site for site in sites if site not in ready], CHALLENGE, _content)
         failed = [site for site in asking if self._is_refused(site)]
         if failed:
-            obtained = [site for site in asking if site not in failed]
-            self._close()
-            self._made(obtained, CHALLENGE, _content)
-            if not obtained:
-                self.changed, self.changes, self.diff = before
+            self.changed, self.changes, self.diff = before
+            for opened in reversed(self.opened):
+                with contextlib.closing(opened):
+                    opened.revoke()
+            self._made([site for site in asking if site not in failed], CHALLENGE, _content)
         return [site for site in sites if site in ready or (site in asking and site not in failed)]
 
     def _is_refused(self, site: Site) -> bool:
         """Whether no certificate was obtained for a site that can be used."""
         fault = not_provable(site) or certbot.obtain(site, self.wanted)
         if not fault:
-            self.changed = True
             wrong = certbot.why_not_good(Host(LIMITS), certbot.pair(site.label), site.names, self.wanted.authorities)
             fault = f"the one obtained is not to be used: {wrong}" if wrong else ""
         if fault:
             self.warnings.append(f"{site.label} was left as it is, for it has got no certificate: {fault}")
         return bool(fault)
-
-    def _close(self) -> None:
-        """Files as they were before the places for proofs were made."""
-        with contextlib.closing(Transaction(self.first.run, "web_tls")) as transaction:
-            for opened in reversed(self.opened):
-                transaction.take_back(opened)
-            self._commit(transaction)
 
     def _is_reached(self, site: Site) -> bool:
         found = _found(site, self.wanted)

@@ -213,7 +213,7 @@ def test_a_place_without_the_redirect_is_found(tmp_path: Path, site: Make) -> No
     (found,) = asked(host_of(tmp_path, one.config(config, "")), "redirect")
     assert (found.status, found.source) == ("fail", f"{tmp_path}/nginx.conf:3")
     assert "location /downloads/: answers over plain http" in found.observed
-    assert any(target.startswith("/downloads/privacy-hosting-") for _method, target in one.asked)
+    assert any(target == "/downloads/privacy-hosting-audit" for _method, target in one.asked)
 
 
 def test_proofs_for_acme_may_be_answered_over_plain_http(tmp_path: Path, site: Make) -> None:
@@ -234,6 +234,12 @@ def test_the_default_of_port_80_answers_for_sites_that_have_https_only(tmp_path:
     default = "server { listen 80 default_server; server_name _; root /var/www/html; }"
     found = asked(host_of(tmp_path, default + one.config("", HSTS)), "redirect", scope="own")
     assert [(finding.status, "default of" in finding.observed) for finding in found] == [("fail", True)]
+
+
+def test_those_who_ask_for_a_name_that_nobody_has_may_be_led_to_another(tmp_path: Path, site: Make) -> None:
+    one = site({"*": moved("https://www.b.example/")})
+    config = one.config("return 301 https://www.b.example/;", "", name="_")
+    assert told(asked(host_of(tmp_path, config), "redirect", own=())) == [("pass", "observed")]
 
 
 def test_a_promise_that_asks_for_no_redirect_is_kept(tmp_path: Path, site: Make) -> None:

@@ -12,7 +12,6 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +55,9 @@ from ._sites import subject as label_of
 
 NAMES = 20  # of one virtual host that are asked for
 PLACES = 20  # of one virtual host that are asked for
-_MARK = f"/privacy-hosting-{os.urandom(4).hex()}"
+_MARK = "/privacy-hosting-audit"  # a path that no site has
+_NOBODY = "privacy-hosting-audit.invalid"  # a name that nobody has
+_TYPED = re.compile(r"[\w-]+(\.[\w-]+)+")  # names that visitors can type
 _PERMANENT = (301, 308)
 _PASSES_ON = re.compile(r"(?i)\w+_pass|proxypass(match)?")
 
@@ -267,7 +268,7 @@ def _askable(subject: Subject, socket: Socket) -> list[str]:
     plain_names = (re.sub(r"^(\*\.|\.)", "privacy-hosting.", name.lower()) for name in subject.vhost.names)
     valid = (name for name in plain_names if re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", name) and "." in name)
     found = next((name for name in valid if mine(name)), "")
-    return [found] if found else [f"{_MARK[1:]}.invalid"] if socket.default is subject.vhost else []
+    return [found] if found else [_NOBODY] if socket.default is subject.vhost else []
 
 
 def _requests(host: Host, subject: Subject) -> Iterator[Request]:
@@ -344,7 +345,7 @@ def _redirects(host: Host, question: Question, option: str) -> Iterator[Finding]
         if not subject.sockets(False):
             configured = [_no_plain(host, subject)]
         seen = _seen(host, question, subject)
-        observed = [layer for request, answer in seen.plain.items() for layer in _redirect_seen(request, answer)]
+        observed = _over_families(seen.plain)
         if subject.sockets(False) and not observed:
             observed = [Layer(OBSERVED, None, seen.unasked or "no answer over plain http tells")]
         yield _weighed(option, subject, expected, configured, observed, _redirect_remedy(subject))
@@ -357,10 +358,10 @@ def _plain_layer(subject: Subject, answer: PlainAnswer) -> Layer:
         return Layer(CONFIGURED, True, f"{where}: refuses plain http", answer.source)
     if answer.does == REDIRECTS:
         told = f"{where}: redirects to {_without_query(answer.target)}"
-        if answer.same_name is False:
+        if answer.same_name is False and any(map(_TYPED.fullmatch, subject.vhost.names)):
             return Layer(CONFIGURED, False, f"{told}, another name than was asked for", answer.source)
-        unclear = "" if answer.same_name else "; whether that keeps the asked name cannot be told"
-        return Layer(CONFIGURED, answer.same_name, f"{told}{unclear}", answer.source)
+        unclear = "; whether that keeps the asked name cannot be told" if answer.same_name is None else ""
+        return Layer(CONFIGURED, None if unclear else True, f"{told}{unclear}", answer.source)
     if answer.does == ANSWERS and _passed_on(subject.vhost, answer.source):
         told = f"{where}: plain http is passed on to an application, and what that redirects cannot be told"
         return Layer(CONFIGURED, None, told, answer.source)
@@ -383,7 +384,7 @@ def _passed_on(vhost: VirtualHost, source: str) -> bool:
 
 def _no_plain(host: Host, subject: Subject) -> Layer:
     """What answers at port 80 for the names of a virtual host that only has TLS."""
-    names = [name for name in subject.vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]
+    names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
     for server in web_servers(host):
         for vhost in server.vhosts:
             other = Subject(server, vhost, security(host, server, vhost), ())
@@ -400,21 +401,33 @@ def _no_plain(host: Host, subject: Subject) -> Layer:
     return Layer(CONFIGURED, True, "it has no plain http of its own", subject.vhost.source)
 
 
-def _redirect_seen(request: Request, answer: Answer | NoAnswer) -> Iterator[Layer]:
+def _over_families(answers: Mapping[Request, Answer | NoAnswer]) -> list[Layer]:
+    """What answers over plain http show; what is the same over IPv4 and IPv6 is told once."""
+    families: dict[Layer, list[str]] = {}
+    for request, answer in answers.items():
+        layer = _redirect_seen(request, answer)
+        if layer:
+            families.setdefault(layer, []).append(request.address.family)
+    return [
+        Layer(OBSERVED, layer.good, f"{layer.seen} (over {' and '.join(dict.fromkeys(over))})", layer.source)
+        for layer, over in families.items()
+    ]
+
+
+def _redirect_seen(request: Request, answer: Answer | NoAnswer) -> Layer | None:
     """What an answer over plain http shows; nothing where a server's own answer to TRACE says nothing."""
-    where = f"{shown(request.url)} over {request.address.family}"
+    where = shown(request.url)
     if isinstance(answer, NoAnswer):
-        yield Layer(OBSERVED, True if answer.refused else None, f"{where}: {answer}", where)
-    elif answer.status in MOVED:
-        yield _moved_seen(request, answer, where)
-    elif request.method == "TRACE":
-        return  # answered before redirects are looked at
-    elif answer.status in (400, 403, 404, 405, 410, 421, 426, 451):
-        yield Layer(OBSERVED, True, f"{where}: refused with {answer.status}", where)
-    elif answer.status >= 500 or answer.status == 429:
-        yield Layer(OBSERVED, None, f"{where}: {answer.status}, which tells nothing", where)
-    else:
-        yield Layer(OBSERVED, False, f"{where}: answered {answer.status} over plain http", where)
+        return Layer(OBSERVED, True if answer.refused else None, f"{where}: {answer}", where)
+    if answer.status in MOVED:
+        return _moved_seen(request, answer, where)
+    if request.method == "TRACE":
+        return None  # answered before redirects are looked at
+    if answer.status in (400, 403, 404, 405, 410, 421, 426, 451):
+        return Layer(OBSERVED, True, f"{where}: refused with {answer.status}", where)
+    if answer.status >= 500 or answer.status == 429:
+        return Layer(OBSERVED, None, f"{where}: {answer.status}, which tells nothing", where)
+    return Layer(OBSERVED, False, f"{where}: answered {answer.status} over plain http", where)
 
 
 def _moved_seen(request: Request, answer: Answer, where: str) -> Layer:
@@ -423,7 +436,7 @@ def _moved_seen(request: Request, answer: Answer, where: str) -> Layer:
     found = re.match(r"https://([^/:?]+)", answer.location)
     if not found:
         return Layer(OBSERVED, False, f"{told}, which is not https", where)
-    if found.group(1) != request.name:
+    if found.group(1) != request.name and request.name != _NOBODY:
         return Layer(OBSERVED, False, f"{told}, another name before https of its own", where)
     kind = "" if answer.status in _PERMANENT else " (not permanent, which suffices)"
     return Layer(OBSERVED, True, f"{told}{kind}", where)
@@ -484,7 +497,7 @@ def _only_leads_on(host: Host, subject: Subject) -> bool:
         if any(socket.tls and not socket.inside for socket in security(host, server, vhost).sockets)
         for name in vhost.names
     ]
-    names = [name for name in subject.vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]
+    names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
     if not names:
         return _leads_on(subject)
     return all(any(covers(one, name) for one in encrypted) for name in names)
@@ -759,7 +772,7 @@ def _doubt(visit: Visit) -> str:
 def _extent(found: Crawl) -> str:
     """How far was looked."""
     pages = {visit.url for visit, _page in found.pages}
-    forms = sum(len(page.forms) for visit, page in found.pages if visit.address.tls)
+    forms = sum({visit.url: len(page.forms) for visit, page in found.pages if visit.address.tls}.values())
     came = [visit.answer for visit in found.visits if isinstance(visit.answer, Answer)]
     closed = {answer.url for answer in came if answer.status in (401, 403)}
     parts = [f"{len(pages)} pages seen from the front page on, with {forms} forms on https"]

@@ -91,8 +91,8 @@ AFTERWARDS = {
     "ssh_two_factor": "SSH asks nobody for a second factor any more; the secrets in "
     "/var/lib/privacy-hosting/two-factor stay, and count again once harden has run.",
     "web_tls": (
-        "Sites answer over plain http again where they did; certificates stay in /etc/letsencrypt, and browsers that were "
-        "told to stay at https still do."
+        "Sites answer over plain http again where they did; certificates stay in /etc/letsencrypt, and browsers that "
+        "were told to stay at https still do."
     ),
     "web_log": "Web logs are written in their former format again; they may lack what the statement promises.",
 }

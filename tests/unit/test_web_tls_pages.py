@@ -343,8 +343,9 @@ def test_cookies(tmp_path: Path, site: Make, plain: list[str], tls: list[str], s
     front = page("<a href=/contact>c</a>", YEAR, *tls)
     one = site({"*": moved("https://a.example/", *plain)}, {**GOOD_TLS, "/": front})
     found = asked(host_of(tmp_path, one.config(TO_HTTPS, HSTS)), "cookies")
-    assert {finding.status for finding in found} == {status}
-    assert seen in found[0].observed
+    worst = min(found, key=lambda finding: ("fail", "pass").index(finding.status))
+    assert worst.status == status
+    assert seen in "".join(finding.observed for finding in found if finding.status == status)
 
 
 def test_cookies_that_the_server_sets_are_read_from_its_files(tmp_path: Path, site: Make) -> None:

@@ -480,16 +480,16 @@ def _hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
             configured = [_header_layer(place, wanted) for place in subject.security.headers]
             observed = _hsts_seen(host, question, subject, wanted)
             yield _weighed(option, subject, expected, configured, observed, _hsts_remedy(subject, wanted))
-        elif not _only_leads_on(host, subject):
+        elif _without_https(host, subject):
             yield _finding(
                 option, subject.label, FAIL, proof=CONFIGURED, expected=expected, source=subject.vhost.source,
-                observed="it has no https that could tell browsers anything",
+                observed=f"there is no https for {_without_https(host, subject)} that could tell browsers anything",
                 remedy=f"{subject.vhost.source}: let it listen with TLS (or name it in web_tls_sites and harden).",
             )  # fmt: skip
 
 
-def _only_leads_on(host: Host, subject: Subject) -> bool:
-    """Whether a virtual host of plain http has the names of others with https, or nothing of its own to show."""
+def _without_https(host: Host, subject: Subject) -> str:
+    """Who visits a virtual host of plain http, and is answered over https by none of this host; '' if nobody."""
     encrypted = [
         name
         for server in web_servers(host)
@@ -498,9 +498,8 @@ def _only_leads_on(host: Host, subject: Subject) -> bool:
         for name in vhost.names
     ]
     names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
-    if not names:
-        return _leads_on(subject)
-    return all(any(covers(one, name) for one in encrypted) for name in names)
+    bare = [name for name in names if not any(covers(one, name) for one in encrypted)]
+    return _listed(bare) if names else "" if _leads_on(subject) else "those who come by any name"
 
 
 def _header_layer(place: HeaderPlace, wanted: int) -> Layer:
@@ -608,7 +607,7 @@ def _cookies_seen(host: Host, question: Question, subject: Subject) -> tuple[lis
     made = [*seen.plain.values(), *seen.tls.values()]
     bounds: list[str] = []
     for crawled in _crawls(host, question, subject):
-        made += [visit.answer for visit in crawled.visits]
+        made += [visit.answer for visit in crawled.visits if subject.sockets(visit.address.tls)]
         bounds += crawled.bounds
     came = [answer for answer in made if isinstance(answer, Answer)]
     faults = [layer for answer in came for layer in _cookie_faults(answer)]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils._checks import (
+    _sites,
     web_tls,
     web_tls_certificate,
     web_tls_norm,
@@ -24,9 +25,10 @@ from ansible_collections.privacy.hosting.plugins.module_utils._finding import Fi
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Listener, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
 from ansible_collections.privacy.hosting.plugins.module_utils._measures.web_tls import MEASURE
-from ansible_collections.privacy.hosting.plugins.module_utils._services import web_security
+from ansible_collections.privacy.hosting.plugins.module_utils._services import web_security, x509
 from ansible_collections.privacy.hosting.plugins.module_utils._services.certificate_renewal import Renewal
 from ansible_collections.privacy.hosting.plugins.module_utils._services.tls_endpoint import PROTOCOLS, Endpoint
+from ansible_collections.privacy.hosting.plugins.module_utils._services.web import web_servers
 from tests.unit import web_host
 from tests.unit.tls_servers import DAY, NOW, Issued, issue
 
@@ -44,16 +46,25 @@ REDIRECT = "server { listen 80; server_name a.example www.a.example; return 301 
 
 def shown(issued: Issued = LEAF, **what: Any) -> Endpoint:
     """What a server that reaches the level shows, but for what is named."""
+    chain = (issued.der, *(between.der for between in issued.issuers[:-1]))
     endpoint = Endpoint(
         address="192.0.2.1", port=443, name="a.example", protocols={one: one in SUITES for one in PROTOCOLS},
         suites=dict(SUITES), groups=["X25519", "prime256v1"], ems=True, renegotiation=False, compression=False,
-        early_data=False, signature_hashes=["SHA-256"], chains=[(issued.der, *(one.der for one in issued.issuers[:-1]))],
+        early_data=False, signature_hashes=["SHA-256"], chains=[chain],
     )  # fmt: skip
     return replace(endpoint, **what)
 
 
 @pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Endpoint]:
+def leads(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
+    """The addresses that names lead to."""
+    table: dict[str, tuple[str, ...]] = {}
+    monkeypatch.setattr(web_security, "resolved", lambda names: {name: table[name] for name in names if name in table})
+    return table
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch, leads: Any) -> dict[Any, Endpoint]:
     """What each handshake shows: by (address, port, name), else by None."""
     table: dict[Any, Endpoint] = {None: shown()}
 
@@ -61,7 +72,6 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Endpoint]:
         return {key: table.get(key, table[None]) for key in asked}
 
     monkeypatch.setattr(web_tls, "endpoints", endpoints)
-    monkeypatch.setattr(web_security, "resolved", lambda _names: {})
     monkeypatch.setattr(web_security, "own_addresses", lambda _host: ["192.0.2.1", "2001:db8::1", "127.0.0.1"])
     nobody = Renewal("certbot", "/etc/letsencrypt/renewal/a.conf", reloads=True)
     monkeypatch.setattr(web_tls_certificate, "renewal", lambda _host, _path, _server: nobody)
@@ -148,6 +158,15 @@ def test_a_root_that_is_sent_along_is_not_judged(tmp_path: Path, network: Any) -
     assert one(asked(nginx(tmp_path, f"server {{ {TLS} }}"), "level", tmp_path)).status == "pass"
 
 
+def test_an_authority_that_is_trusted_by_itself_is_not_judged_either(tmp_path: Path, network: Any) -> None:
+    between = issue(authority=True, subject="Between", key="2048", by=ROOT)
+    network[None] = shown(issue(*NAMES, by=between))
+    host = nginx(tmp_path, f"server {{ {TLS} }}")
+    assert one(asked(host, "level", tmp_path)).status == "fail"
+    (tmp_path / "more.pem").write_bytes(ROOT.pem + between.pem)
+    assert one(asked(host, "level", tmp_path, authorities=str(tmp_path / "more.pem"))).status == "pass"
+
+
 def test_the_line_that_decides_is_the_source(tmp_path: Path, network: Any) -> None:
     network[None] = shown(suites={**SUITES, "TLSv1.2": ["AES128-SHA"]})
     lines = TLS.replace("; ", ";\n")
@@ -209,9 +228,8 @@ def test_files_that_changed_since_they_were_loaded_leave_it_open(tmp_path: Path,
 
 def test_a_server_that_does_not_run_is_unproven(tmp_path: Path, network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     host = nginx(tmp_path, f"server {{ {TLS} }}")
-    (server,) = web_tls.web_servers(host)
-    monkeypatch.setattr("ansible_collections.privacy.hosting.plugins.module_utils._checks._sites.web_servers",
-                        lambda _host: [replace(server, pid=0)])  # fmt: skip
+    (server,) = web_servers(host)
+    monkeypatch.setattr(_sites, "web_servers", lambda _host: [replace(server, pid=0)])
     found = one(asked(host, "level", tmp_path))
     assert found.status == "error"
 
@@ -270,6 +288,7 @@ def test_without_probes_the_files_may_do(tmp_path: Path, network: Any) -> None:
         ("server { listen 127.0.0.1:80; server_name a.example; root /w; }", "not_applicable"),
         ("server { listen 80; server_name a.example; set_real_ip_from 192.0.2.9; root /w; }", "error"),
         ("server { listen 10.1.2.3:80; server_name a.example; root /w; }", "error"),
+        ("set_real_ip_from 192.0.2.9; server { listen 80; return 301 https://$host$request_uri; }", "pass"),
     ],
 )
 def test_plain_http_alone(tmp_path: Path, network: Any, http: str, status: str) -> None:
@@ -448,17 +467,26 @@ def test_names_with_wildcards_and_expressions(
     assert one(asked(host, "certificate", tmp_path), "").status == status
 
 
-def test_a_default_for_unknown_names_may_show_any_certificate_beside_others(tmp_path: Path, network: Any) -> None:
+def test_a_default_for_unknown_names_may_show_any_certificate_beside_others(
+    tmp_path: Path, network: Any, leads: dict[str, tuple[str, ...]]
+) -> None:
     network["192.0.2.1", 443, None] = shown(issue("snakeoil.invalid"))
     default = "server { listen 443 ssl default_server; server_name _; ssl_certificate /x; return 404; }"
-    host = nginx(tmp_path, f"{default} server {{ {TLS} }}")
+    http = f"{default} server {{ {TLS} }}"
+    host = nginx(tmp_path, http)
     assert {found.status for found in asked(host, "certificate", tmp_path)} == {"pass"}
-    # but not if an own site falls to it
+    # nor does an own site matter that is on another host, but one that leads here does
     found = asked(host, "certificate", tmp_path, own_sites=["c.example"])
+    assert one(found, "default of").status == "pass"
+    leads["c.example"] = ("192.0.2.1",)
+    found = asked(nginx(tmp_path, http), "certificate", tmp_path, own_sites=["c.example"])
     assert one(found, "default of").status == "fail"
 
 
-def test_an_only_virtual_host_without_names_is_judged_by_own_sites(tmp_path: Path, network: Any) -> None:
+def test_an_only_virtual_host_without_names_is_judged_by_own_sites(
+    tmp_path: Path, network: Any, leads: dict[str, tuple[str, ...]]
+) -> None:
+    leads.update({"a.example": ("192.0.2.1",), "c.example": ("192.0.2.1",)})
     text = "server { listen 443 ssl; server_name _; ssl_certificate {tmp}/a.pem; root /w; }"
     host = nginx(tmp_path, text)
     found = one(asked(host, "certificate", tmp_path), "")
@@ -546,7 +574,7 @@ def test_openssl_that_is_not_there_leaves_trust_open(
     def unseen(*_what: Any) -> None:
         raise Unseen("the command openssl is not on the host")
 
-    monkeypatch.setattr(web_tls_certificate.x509, "verify", unseen)
+    monkeypatch.setattr(x509, "verify", unseen)
     found = certified(tmp_path, network, LEAF)
     assert found.status == "error" and "openssl is not on the host" in found.observed
 

@@ -27,12 +27,13 @@ from .._services.web_security import (
     Security,
     Socket,
     ends_elsewhere,
+    leads_here,
     owner,
     reached_at,
     security,
 )
 from ._sites import Judged, plain, subject, subjects, whole
-from .web_tls_certificate import certificate_configured, certificate_shown
+from .web_tls_certificate import certificate_configured, certificate_shown, certificates_in
 from .web_tls_level import level_configured, level_shown
 from .web_tls_pages import CHECKS as PAGE_CHECKS
 
@@ -257,10 +258,9 @@ def _without_tls(host: Host, question: Question, site: Site) -> Finding:
             "level", subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source,
             observed="only the host itself can reach it",
         )  # fmt: skip
-    elsewhere = _elsewhere(host, site, question, "level")
-    if elsewhere is not None:
-        return elsewhere
-    return _weighed("level", site, expected, _plain_only(host, question, site), CONFIGURED)
+    judged = _plain_only(host, question, site)
+    elsewhere = None if judged.good else _elsewhere(host, site, question, "level")
+    return elsewhere or _weighed("level", site, expected, judged, CONFIGURED)
 
 
 def _plain_only(host: Host, question: Question, site: Site) -> Judged:
@@ -339,6 +339,7 @@ def check_level(host: Host, question: Question, option: str) -> Iterator[Finding
     expected = f"protocols, suites, key exchange and certificates are {_or_better(wanted)} (NCSC-NL TLS 2025-05)"
     sites = _sites(host, question)
     _handshakes(host, question, sites)
+    anchors = _anchors(host, question)
     for site in sites:
         if not site.sockets(tls=True):
             yield _without_tls(host, question, site)
@@ -351,7 +352,8 @@ def check_level(host: Host, question: Question, option: str) -> Iterator[Finding
         yield _weighed(option, site, expected, judged, proof, unprobed)
     for front, answered in fronts(host, question).items():
         for name, endpoint in answered:
-            yield _front_finding(option, front, name, expected, level_shown(endpoint, wanted, front.program))
+            judged = level_shown(endpoint, wanted, front.program, anchors=anchors)
+            yield _front_finding(option, front, name, expected, judged)
     yield from _rest(host, question, option)
 
 
@@ -406,6 +408,15 @@ def _no_certificate(
             )  # fmt: skip
 
 
+def _anchors(host: Host, question: Question) -> frozenset[bytes]:
+    """The certificates (DER) that are trusted by themselves, as roots are: those that the host's variable names."""
+    path = question.settings["authorities"]
+    try:
+        return frozenset(certificates_in(host.read(path))) if path else frozenset()
+    except Unseen:
+        return frozenset()  # whether the chain is trusted cannot be told then either
+
+
 def _or_better(level: str) -> str:
     return "good" if level == "good" else "good or sufficient"
 
@@ -420,7 +431,7 @@ def _shown(host: Host, question: Question, site: Site, option: str) -> tuple[Jud
     if unprobed:
         if option == "level":
             return level_configured(host, site.security, question.settings["level"], site.vhost), CONFIGURED, unprobed
-        names = _borne(site, question, None)
+        names = _borne(host, site, question, None)
         return certificate_configured(host, question, site.security, names, site.server.name), CONFIGURED, unprobed
     found = endpoints(host, [target.key for target in targets])
     judged: list[Judged] = []
@@ -430,7 +441,8 @@ def _shown(host: Host, question: Question, site: Site, option: str) -> tuple[Jud
         if _refused(site, target, endpoint):
             one = Judged(True, "handshakes without a known name are refused", site.vhost.source)
         elif option == "level":
-            one = level_shown(endpoint, question.settings["level"], site.server.name, site.security)
+            wanted = question.settings["level"]
+            one = level_shown(endpoint, wanted, site.server.name, site.security, _anchors(host, question))
         else:
             one = _certificate_at(host, question, site, target, endpoint)
         judged.append(one)
@@ -463,16 +475,16 @@ def _certificate_at(
     host: Host, question: Question, site: Site, target: Target, endpoint: Endpoint
 ) -> Judged:
     """What the certificate is worth that a virtual host shows at one socket."""
-    names = _borne(site, question, target)
+    names = _borne(host, site, question, target)
     if not names and _catches_the_rest(site, target.socket):
         why = "it only answers for names that no virtual host has, for which nobody can have a certificate"
         return Judged(True, why, site.vhost.source)
     return certificate_shown(host, question, endpoint, names, site.server.name, site.security)
 
 
-def _borne(site: Site, question: Question, target: Target | None) -> list[str]:
-    """The names that the certificate must bear: wildcards and expressions as configured, and own sites that fall
-    to it as the default."""
+def _borne(host: Host, site: Site, question: Question, target: Target | None) -> list[str]:
+    """The names that the certificate must bear: wildcards and expressions as configured, and own sites that lead to
+    this host and fall to it as the default."""
     sockets = [target.socket] if target else site.sockets(tls=True)
     variable = any("$" in entry.args[0] for entry in site.security.tls.certificates)
     if target and target.name and variable:
@@ -482,8 +494,10 @@ def _borne(site: Site, question: Question, target: Target | None) -> list[str]:
         return any(site.answers_as(socket, name) for socket in sockets)
 
     names = [name for name in site.names if not _sample(name) or here(_sample(name))]
-    own = [one.lower() for one in question.own_sites if here(one.lower())]
-    return list(dict.fromkeys([*names, *(one for one in own if not any(covers(name, one) for name in names))]))
+    own = [one.lower() for one in question.own_sites if not any(covers(name, one) for name in names)]
+    if question.probe:
+        names += [one for one in own if here(one) and leads_here(host, one)]
+    return list(dict.fromkeys(names))
 
 
 def _catches_the_rest(site: Site, socket: Socket) -> bool:

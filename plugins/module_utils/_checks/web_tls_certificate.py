@@ -83,10 +83,21 @@ def _in_file(host: Host, entry: Directive) -> tuple[bytes, ...]:
     path = entry.args[0]
     if "$" in path or not path.startswith("/"):
         raise Unseen(f"{path} depends on the request; only a handshake shows which certificate is used")
-    found = tuple(binascii.a2b_base64(text) for text in _PEM.findall(host.read(path)))
+    found = certificates_in(host.read(path))
     if not found:
         raise Unseen(f"{path} holds no certificate")
     return found
+
+
+def certificates_in(text: str) -> tuple[bytes, ...]:
+    """The certificates (DER) in a text of PEM, as far as they are whole."""
+    found = []
+    for block in _PEM.findall(text):
+        try:
+            found.append(binascii.a2b_base64(block))
+        except binascii.Error:
+            continue
+    return tuple(found)
 
 
 # -- trust -------------------------------------------------------------------------------------------------------------

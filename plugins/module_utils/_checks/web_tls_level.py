@@ -23,17 +23,20 @@ from ._sites import Judged
 # how servers are told, with OpenSSL's names; the order of groups is the server's own preference
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 GROUPS = "X25519:prime256v1:secp384r1"
+SIGNATURES = "ECDSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384"
 _LINES = {
     "nginx": {
         "protocols": "ssl_protocols TLSv1.2 TLSv1.3;",
         "ciphers": f"ssl_ciphers {SUITES};",
         "curves": f"ssl_ecdh_curve {GROUPS};",
+        "signatures": f"ssl_conf_command SignatureAlgorithms {SIGNATURES};",
         "early_data": "ssl_early_data off;",
     },
     "apache": {
         "protocols": "SSLProtocol -all +TLSv1.2 +TLSv1.3",
         "ciphers": f"SSLCipherSuite {SUITES}",
         "curves": f"SSLOpenSSLConfCmd Groups {GROUPS}",
+        "signatures": f"SSLOpenSSLConfCmd SignatureAlgorithms {SIGNATURES}",
         "early_data": "",
     },
 }
@@ -53,11 +56,20 @@ class _Fault:
     setting: str
 
 
-def level_shown(found: Endpoint, wanted: str, server: str, configured: Security | None = None) -> Judged:
-    """Whether all that an endpoint accepts reaches a level. server: 'nginx', 'apache', or another program's name."""
+def level_shown(
+    found: Endpoint,
+    wanted: str,
+    server: str,
+    configured: Security | None = None,
+    anchors: frozenset[bytes] = frozenset(),
+) -> Judged:
+    """Whether all that an endpoint accepts reaches a level.
+
+    server: 'nginx', 'apache', or another program's name; anchors: certificates (DER) that are trusted by themselves.
+    """
     if found.unseen:
         return Judged(None, f"no handshake could be made: {found.unseen}", "")
-    faults = list(_faults(found, wanted))
+    faults = list(_faults(found, wanted, anchors))
     tls = configured.tls if configured else TlsSettings()
     if faults:
         decides = _directive(tls, faults[0].setting)
@@ -108,7 +120,7 @@ def _told(what: str, bad: dict[str, str]) -> str:
     return f"accepts {what} {', '.join(parts)}"
 
 
-def _faults(found: Endpoint, wanted: str) -> Iterator[_Fault]:
+def _faults(found: Endpoint, wanted: str, anchors: frozenset[bytes]) -> Iterator[_Fault]:
     protocols = _bad("protocol", found.accepted, wanted)
     if protocols:
         yield _Fault(_told("protocol", protocols), "protocols")
@@ -123,7 +135,7 @@ def _faults(found: Endpoint, wanted: str) -> Iterator[_Fault]:
         yield _Fault(f"uses a DHE group of {found.dh_bits} bits (insufficient)", "ciphers")
     hashes = _bad("hash", found.signature_hashes or (), wanted)
     if hashes:
-        yield _Fault(_told("signature hash", hashes), "ciphers")
+        yield _Fault(_told("signature hash", hashes), "signatures")
     if found.ems is False:
         yield _Fault("does not support the extended master secret (RFC 7627)", "protocols")
     if found.compression:
@@ -132,11 +144,11 @@ def _faults(found: Endpoint, wanted: str) -> Iterator[_Fault]:
         yield _Fault("accepts 0-RTT data, which can be replayed", "early_data")
     if found.renegotiation and wanted == norm.GOOD:
         yield _Fault("accepts renegotiation by the client", "protocols")
-    yield from _certificate_faults(found, wanted)
+    yield from _certificate_faults(found, wanted, anchors)
 
 
-def _certificate_faults(found: Endpoint, wanted: str) -> Iterator[_Fault]:
-    """Keys and hashes of every certificate that is sent, but that of a root."""
+def _certificate_faults(found: Endpoint, wanted: str, anchors: frozenset[bytes]) -> Iterator[_Fault]:
+    """Keys and hashes of every certificate that is sent, but those that are trusted by themselves (guideline 3.3.2)."""
     seen = set()
     for chain in found.chains:
         for place, der in enumerate(chain):
@@ -144,7 +156,7 @@ def _certificate_faults(found: Endpoint, wanted: str) -> Iterator[_Fault]:
                 told = x509.certificate(der)
             except Unseen:
                 continue  # a doubt
-            if der in seen or (place and told.self_signed):
+            if der in seen or (place and (told.self_signed or der in anchors)):
                 continue
             seen.add(der)
             whose = "the certificate" if not place else "an intermediate certificate"

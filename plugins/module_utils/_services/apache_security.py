@@ -99,16 +99,15 @@ class ApacheSecurity:
     def tls(self, shared: Sequence[Socket]) -> TlsSettings:
         """The settings in effect."""
         files = named(self.inside, "sslcertificatefile") or named(self.main, "sslcertificatefile")
-        curves = [
-            entry
-            for entry in (*named(self.main, "sslopensslconfcmd"), *named(self.inside, "sslopensslconfcmd"))
-            if entry.args[0].lower() in ("curves", "groups", "ecdhparameters")
-        ]
+        commands = [*named(self.main, "sslopensslconfcmd"), *named(self.inside, "sslopensslconfcmd")]
+        curves = [entry for entry in commands if entry.args[0].lower() in ("curves", "groups", "ecdhparameters")]
+        signatures = [entry for entry in commands if entry.args[0].lower() == "signaturealgorithms"]
         return TlsSettings(
             certificates=tuple(files),
             protocols=self._setting("sslprotocol"),
             ciphers=self._setting("sslciphersuite"),
             curves=curves[-1] if curves else None,
+            signatures=signatures[-1] if signatures else None,
             managed=None if files else self._managed(),
         )
 

@@ -19,7 +19,8 @@ from .jobs import Job, has_systemd, jobs
 from .units import starts_at_boot
 
 _CERTBOT = "/etc/letsencrypt"
-_RELOADS = re.compile(r"\b(re(load|start)|graceful|force-reload)\b|-s\s+reload|kill\s+-HUP")
+# what makes a server take up a new certificate; 'start' follows a 'stop' before
+_RELOADS = re.compile(r"\b((re)?start|reload|graceful|force-reload)\b|-s\s+reload|kill\s+-HUP")
 _PROGRAMS = {"nginx": "nginx", "apache": r"apache2?|httpd"}
 
 

@@ -81,12 +81,15 @@ class NginxSecurity:
         decides = next((socket.default for socket in shared if socket.tls), self.vhost)
         block = (decides.directive.block if decides.directive else None) or ()
         certificates = named(self.inside, "ssl_certificate") or named(self.http, "ssl_certificate")
+        commands = named(self.inside, "ssl_conf_command") or named(self.http, "ssl_conf_command")
+        signatures = [entry for entry in commands if entry.args[:1] == ("SignatureAlgorithms",)]
         rejects = self._setting("ssl_reject_handshake")
         return TlsSettings(
             certificates=tuple(entry for entry in certificates if entry.args),
             protocols=self._setting("ssl_protocols", block),
             ciphers=self._setting("ssl_ciphers"),
             curves=self._setting("ssl_ecdh_curve"),
+            signatures=signatures[-1] if signatures else None,
             early_data=self._setting("ssl_early_data"),
             rejects=rejects is not None and rejects.args[:1] == ("on",),
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +79,7 @@ class TlsSettings:
     protocols: Directive | None = None
     ciphers: Directive | None = None
     curves: Directive | None = None
+    signatures: Directive | None = None
     early_data: Directive | None = None
     managed: Directive | None = None
     rejects: bool = False
@@ -278,8 +279,22 @@ def ends_elsewhere(host: Host, vhost: VirtualHost, told: Security, *, look_up: b
 def _led_to(host: Host, vhost: VirtualHost) -> list[str]:
     """The addresses that a virtual host's names lead to."""
     every = [name for server in web_servers(host) for one in server.vhosts for name in _typed(one)[:3]]
-    known = host.once("resolved_names", lambda: resolved(every))
+    known = looked_up(host, every)
     return [address for name in _typed(vhost)[:3] for address in known.get(name, ())]
+
+
+def looked_up(host: Host, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """The addresses that names lead to; each is looked up once an audit."""
+    known: dict[str, tuple[str, ...]] = host.once("looked_up", dict)
+    missing = [name for name in names if name not in known]
+    if missing:
+        known.update(dict.fromkeys(missing, ()), **resolved(missing))
+    return known
+
+
+def leads_here(host: Host, name: str) -> bool:
+    """Whether a name leads to an address of this host. Raises Unseen."""
+    return any(address in own_addresses(host) for address in looked_up(host, [name])[name])
 
 
 def _typed(vhost: VirtualHost) -> list[str]:

@@ -32,7 +32,9 @@ OPTIONS = (
         stricter="true",
         help="Whether each virtual host shows a certificate that visitors' browsers trust: its chain leads to a "
         "trusted root, it bears the names that the virtual host answers to, its dates are good, and something renews "
-        "it.",
+        "it. Where an ACME client renews it, it is broken once less than a sixth of its lifetime is left, for such "
+        "clients renew with a third left; where nothing does, it is unproven from 30 days before its end, and broken "
+        "from 7 days before it.",
         example="true",
     ),
     Option(

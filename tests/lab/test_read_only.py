@@ -61,8 +61,8 @@ OTHERS = re.compile(
     r"|/var/log/(journal/|wtmp|btmp|lastlog|auth\.log|syslog|faillog|wtmp\.db)|/var/lib/(lastlog|wtmpdb|systemd/)"
     r"|/(var/)?tmp$|/var/log$|/home/debian/\.ansible/tmp$"
 )
-# What a probe leaves, and nothing else: a line in the log of the service that was probed.
-PROBED = re.compile(r"/var/log/(nginx|apache2)/[^/]*log$")
+# What a probe leaves, and nothing else: a line in the log of the service that was probed, and of an own site's.
+PROBED = re.compile(r"/var/log/(nginx|apache2)/[^/]*log$|/var/lib/private/shop/requests$")
 
 WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE")
 CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (.*)$")

@@ -14,7 +14,7 @@ import datetime as dt
 from .._change import Caller, ChangeError
 from . import ssh_session
 from .ssh_people import People, Rules, Sshd
-from .ssh_two_factor import faults, foreign_address, refuse_unready
+from .ssh_two_factor import faults, foreign_address
 
 # A code is good for 30 s before and after its own 30 s; the run itself takes seconds to ask the host.
 CLOCKS_DIFFER_S = 20.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import glob
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -108,7 +109,8 @@ class Sshd:
         login = ("-C", f"user={user},host={address},addr={address},laddr={address},lport=22") if user else ()
         result = self._call(("sshd", "-T", *login))
         if result.rc != 0:
-            raise ChangeError(f"'sshd -T' says: {complaint(result)}")
+            told = [line.strip() for line in result.stderr.splitlines() if re.search(r"\bline \d+: ", line)]
+            raise ChangeError(f"'sshd -T' says: {told[0] if told else complaint(result)}")
         found: dict[str, str] = {}
         for line in result.stdout.splitlines():
             keyword, _, value = line.partition(" ")

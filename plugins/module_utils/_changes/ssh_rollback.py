@@ -140,9 +140,11 @@ def _put_all_back(kept: dict[str, Any], replaced: str, runner: Runner) -> Iterat
         try:
             now = _look(before["path"])
             if now == before:
+                _tidy(before["path"])
                 continue
             _put_aside(now, os.path.join(replaced, f"{number}-{os.path.basename(before['path'])}"))
             _restore(before)
+            _tidy(before["path"])
             yield f"put back {before['path']}"
         except OSError as error:
             yield f"could not put back {before['path']}: {error.strerror}"
@@ -194,6 +196,19 @@ def _restore(before: dict[str, Any]) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _tidy(path: str) -> None:
+    """Remove what a transaction that was cut off left beside a path: it is put back by this rollback already."""
+    folder, name = os.path.split(path)
+    room = os.path.join(folder, ".privacy-hosting")
+    if os.path.islink(room):
+        return
+    for which in ("new", "old"):
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(room, f"{which}-{name}"))
+    with contextlib.suppress(OSError):
+        os.rmdir(room)
 
 
 def _write_at(directory: int, name: str, before: dict[str, Any]) -> None:

@@ -257,7 +257,7 @@ def _refuse_settings(rules: Rules, found: People, sshd: Sshd) -> None:
     if sshd.settings().get("usepam") != "yes":
         raise ChangeError("sshd has 'UsePAM no', so it cannot ask for codes: set 'UsePAM yes' in /etc/ssh/sshd_config")
     if not has_pam_module():
-        raise ChangeError(f"{PAM_MODULE} is not installed: apt-get install libpam-google-authenticator")
+        raise ChangeError(f"{PAM_MODULE} is not installed: apt-get install --reinstall libpam-google-authenticator")
 
 
 def refuse_unready(rules: Rules, found: People, now: dt.datetime) -> None:

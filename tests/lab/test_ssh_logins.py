@@ -1,0 +1,423 @@
+"""The second factor over SSH, by logging in: who gets in, who does not, and that nobody is ever locked out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+
+from tests.lab.fleet import ROOT, Fleet, Played
+from tests.lab.logins import Login, code, key, log_in, secret, sftp
+
+T = TypeVar("T")
+
+ASKED = "ssh-asked"  # the snapshot in which people are asked for a second factor
+ROLLBACK = "privacy-hosting-ssh-rollback"
+SOON = json.dumps({"__ssh_two_factor_rollback_after": 5})  # seconds, instead of minutes
+LATER = json.dumps({"__ssh_two_factor_rollback_after": 25})  # longer than a run takes
+
+# All that the role may change, with content, mode and owner, but for the line by which controllers are not punished.
+STATE = r"""
+find /etc/ssh /etc/pam.d /etc/systemd/system /home/debian/.ssh \( -type f -o -type l -o -type d \) \
+    ! -name 00-privacy-hosting.conf -printf '%p %y %m %u %g %l ' \
+    \( -type f -exec sha256sum -b {} \; -o -printf '\n' \) | sort
+grep -v -e '^#' -e '^$' -e PerSourcePenalty /etc/ssh/sshd_config.d/00-privacy-hosting.conf 2> /dev/null || true
+"""
+
+
+def harden(fleet: Fleet, *arguments: str, **environment: str) -> Played:
+    """Run the role on one host, or on those that arguments choose."""
+    return fleet.play("harden", "--tags", "ssh_two_factor", *arguments, **environment)
+
+
+def state(fleet: Fleet, host: str) -> str:
+    """What the role may change on a host, as it is now."""
+    return fleet.shell(host, STATE)
+
+
+def password(fleet: Fleet, account: str) -> str:
+    """The password of an account of the lab's."""
+    return (fleet.lab.state / "accounts" / account / "password").read_text().strip()
+
+
+def all_get_in(fleet: Fleet, host: str) -> Login:
+    """Automation and a customer get in as ever, and staff by a key, with a code where one is asked."""
+    assert log_in(fleet, host, "debian", methods="publickey") == Login((), True)
+    assert sftp(fleet, host, "klant1").let_in
+    staff = log_in(fleet, host, "anna", code(fleet, "anna"), methods="publickey,keyboard-interactive")
+    assert staff.let_in, staff.output
+    return staff
+
+
+@pytest.fixture(scope="module")
+def asked(fleet: Fleet) -> Fleet:
+    """Hosts that ask staff for a second factor, on which nobody has logged in yet; each test takes its own accounts."""
+    fleet.restore("pristine")
+    played = harden(fleet)
+    assert played.status == 0, played.output
+    fleet.lab.snapshot(ASKED)
+    return fleet
+
+
+# -- who gets in ----------------------------------------------------------------------------------------------
+
+
+def test_a_right_code_lets_staff_in_once(asked: Fleet):
+    right = code(asked, "anna")
+    assert log_in(asked, "web1", "anna", right) == Login(("code",), True)
+    again = log_in(asked, "web1", "anna", right)
+    assert again.asked == ("code",) and not again.let_in
+    # on another host nobody has used it; each host counts for itself
+    assert log_in(asked, "web2", "anna", right).let_in
+
+
+def test_a_wrong_code_is_refused_and_a_scratch_code_is_good_once(asked: Fleet):
+    _secret, scratch = secret(asked, "bert")
+    assert not log_in(asked, "web1", "bert", "000000").let_in
+    assert log_in(asked, "web1", "bert", scratch[0]).let_in
+    assert not log_in(asked, "web1", "bert", scratch[0]).let_in
+    # and the fourth attempt within half a minute is not even asked
+    assert not log_in(asked, "web1", "bert", code(asked, "bert")).let_in
+
+
+def test_a_code_without_a_key_is_refused(asked: Fleet):
+    for methods in ("keyboard-interactive,password", "password", "keyboard-interactive"):
+        without = log_in(asked, "web2", "bert", code(asked, "bert"), identity=None, methods=methods)
+        assert without.asked == () and not without.let_in
+    foreign = log_in(asked, "web2", "bert", code(asked, "bert"), identity=key(asked, "anna"))
+    assert foreign.asked == () and not foreign.let_in
+
+
+NEWCOMER = """
+useradd -m -s /bin/bash -G staff-ssh {name}
+install -d -o {name} -g {name} -m 700 /home/{name}/.ssh
+install -o {name} -g {name} -m 600 /home/anna/.ssh/authorized_keys /home/{name}/.ssh/
+"""
+
+
+def test_staff_without_a_secret_is_refused(asked: Fleet):
+    asked.shell("web1", NEWCOMER.format(name="carl"))
+    refused = log_in(asked, "web1", "carl", "123456", identity=key(asked, "anna"))
+    asked.shell("web1", "userdel -r carl 2> /dev/null")
+    assert not refused.let_in
+    # the key was accepted, and the code was not
+    assert "Permission denied (keyboard-interactive)" in refused.output
+
+
+def test_automation_gets_in_by_key_alone_from_the_controller_only(asked: Fleet):
+    assert log_in(asked, "web1", "debian", methods="publickey").let_in
+    identity = key(asked, "debian").read_text()
+    script = f"""
+        umask 077; cat > /root/key << 'END'
+{identity}END
+        ssh -i /root/key -o BatchMode=yes -o StrictHostKeyChecking=no debian@{asked.address("web1")} \
+            echo let-in 2>&1 || true
+        rm /root/key
+    """
+    elsewhere = asked.shell("front1", script)
+    assert "let-in" not in elsewhere and "Permission denied" in elsewhere
+    limited = asked.shell("web1", "cat /home/debian/.ssh/authorized_keys")
+    assert re.match(rf'from="{asked.lab.network.ipv4(1)}/32,', limited)
+
+
+def test_customers_log_in_as_before(asked: Fleet):
+    for host in asked.hosts:
+        assert sftp(asked, host, "klant1").let_in
+        assert sftp(asked, host, "klant1", password(asked, "klant1")) == Login(("password",), True)
+
+
+def test_nothing_is_left_armed_and_a_second_run_changes_nothing(asked: Fleet):
+    for host in asked.hosts:
+        assert "inactive" in asked.shell(host, f"systemctl is-active {ROLLBACK}.timer || true")
+        assert asked.shell(host, "ls /var/lib/privacy-hosting").split() == ["two-factor", "undo"]
+    before = {host: state(asked, host) for host in asked.hosts}
+    again = harden(asked, "--diff")
+    assert again.status == 0, again.output
+    assert all(counts["changed"] == 0 for counts in again.recap.values()), again.output
+    assert {host: state(asked, host) for host in asked.hosts} == before
+
+
+def test_one_host_comes_first(fleet: Fleet):
+    """Where the first host refuses, the others are left as they are."""
+    fleet.restore("pristine")
+    fleet.shell("web1", "rm /var/lib/privacy-hosting/two-factor/bert")
+    before = state(fleet, "web2")
+    played = harden(fleet)
+    assert played.status != 0
+    assert "no second factor yet: bert" in played.output
+    assert state(fleet, "web2") == before
+
+
+# -- undo -----------------------------------------------------------------------------------------------------
+
+
+def test_undo_puts_all_back_but_the_secrets(fleet: Fleet):
+    fleet.restore("pristine")
+    whole = STATE.replace("! -name 00-privacy-hosting.conf", "")
+    before = {host: fleet.shell(host, whole) for host in fleet.hosts}
+    assert harden(fleet).status == 0
+    played = fleet.play("undo")
+    assert played.status == 0, played.output
+    assert "the secrets in" in played.output
+    for host in fleet.hosts:
+        assert fleet.shell(host, whole) == before[host]
+        assert fleet.shell(host, "ls /var/lib/privacy-hosting/two-factor").split() == ["anna", "bert"]
+        assert log_in(fleet, host, "anna", methods="publickey").let_in
+
+
+# -- cut off --------------------------------------------------------------------------------------------------
+
+
+def tasks_of(role: str) -> list[str]:
+    """The names of a role's tasks, in their order; that of the specification comes first."""
+
+    def flat(tasks: list[dict[str, Any]]) -> Iterator[str]:
+        for task in tasks:
+            if "block" in task:
+                yield from flat(task["block"])
+            elif "ansible.builtin.meta" not in task:  # nobody is told of its start; the next task's is as good
+                yield task["name"]
+
+    told = yaml.safe_load((ROOT / "roles" / role / "tasks" / "main.yml").read_text())
+    return ["Validating arguments against arg spec 'main' - Two factors at the login over SSH", *flat(told)]
+
+
+TASKS = tasks_of("ssh_two_factor")
+assert len(TASKS) >= 12
+
+
+@pytest.fixture(scope="module")
+def reached(fleet: Fleet) -> Fleet:
+    """Hosts on which the role never came to its end. Whatever is cut off leaves them so."""
+    fleet.restore("pristine")
+    return fleet
+
+
+def side_by_side(fleet: Fleet, action: Callable[[str], T]) -> dict[str, T]:
+    """Do the same on each host at once; what came of it, by host."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(fleet.hosts, pool.map(action, fleet.hosts), strict=True))
+
+
+def start(fleet: Fleet, host: str, after: str = SOON, **environment: str) -> subprocess.Popen[str]:
+    """Begin to harden one host, with a rollback that comes soon."""
+    return subprocess.Popen(
+        fleet.command("harden", "--tags", "ssh_two_factor", "--limit", host, "-e", after),
+        cwd=fleet.lab.state, env=fleet.environment(**environment), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def cut_off_at_task(fleet: Fleet, host: str, task: str) -> None:
+    """Begin to harden a host, and kill the controller's side when a task begins."""
+    process = start(
+        fleet, host, CUT_OFF_AT=f": {task}", ANSIBLE_CALLBACKS_ENABLED="cut_off",
+        ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "lab" / "callback_plugins"),
+    )  # fmt: skip
+    output, _none = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, output
+
+
+def wait_for_rollback(fleet: Fleet, host: str) -> None:
+    """Wait until no rollback is armed or under way any more."""
+    idle = f"""
+        for _ in $(seq 300); do
+            systemctl is-active --quiet {ROLLBACK}.timer {ROLLBACK}.service || exit 0
+            sleep 0.1
+        done
+        exit 1
+    """
+    fleet.shell(host, idle)
+
+
+@pytest.mark.parametrize("number", range(0, len(TASKS), 2), ids=lambda number: " | ".join(TASKS[number : number + 2]))
+def test_cut_off_at_any_task_nobody_is_locked_out(number: int, reached: Fleet):
+    """Two tasks at once, each on a host of its own."""
+    tasks = dict(zip(reached.hosts, [*TASKS, TASKS[-1]][number : number + 2], strict=True))
+    before = side_by_side(reached, lambda host: state(reached, host))
+
+    def cut(host: str) -> tuple[str, Login]:
+        cut_off_at_task(reached, host, tasks[host])
+        wait_for_rollback(reached, host)
+        return state(reached, host), all_get_in(reached, host)
+
+    for host, (after, staff) in side_by_side(reached, cut).items():
+        assert after == before[host], tasks[host]
+        assert staff.asked == (), tasks[host]
+
+
+# Commands of the host's that wait when they are called like this, and say so; all is killed meanwhile.
+MOMENTS = {
+    "while the rollback is being armed": ("systemd-run", "bin", "*' --on-active='*"),
+    "while sshd tests its files": ("sshd", "sbin", "*' -t '*"),
+    "while sshd tells what it would do": ("sshd", "sbin", "*' user=anna,'*"),
+    "when sshd is to reload": ("systemctl", "bin", "*' reload ssh'*"),
+    "while the rollback is called off": ("systemctl", "bin", f"*' stop {ROLLBACK}.timer '*"),
+}
+WAITING = """
+cat > /usr/local/sbin/{command} << 'END'
+#!/bin/sh
+case " $* " in
+    {call}) [ -e {armed} ] && touch /run/waiting && sleep 100 ;;
+esac
+exec /usr/{folder}/{command} "$@"
+END
+chmod 755 /usr/local/sbin/{command}
+"""
+
+
+@pytest.mark.only("trixie")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_cut_off_within_a_task_nobody_is_locked_out(moment: str, reached: Fleet):
+    command, folder, call = MOMENTS[moment]
+    called_off = "called off" in moment
+    armed = "/var/lib/privacy-hosting" + ("" if called_off else "/ssh-rollback/armed.json")
+    before = side_by_side(reached, lambda host: state(reached, host))
+
+    def cut(host: str) -> tuple[str, Login]:
+        reached.shell(host, WAITING.format(command=command, folder=folder, call=call, armed=armed))
+        process = start(reached, host, LATER if called_off else SOON)
+        reached.shell(host, "for _ in $(seq 600); do [ -e /run/waiting ] && exit 0; sleep 0.1; done; exit 1")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        reached.shell(host, f"systemctl kill --signal=KILL user-1000.slice; rm /run/waiting /usr/local/sbin/{command}")
+        wait_for_rollback(reached, host)
+        return state(reached, host), all_get_in(reached, host)
+
+    for host, (after, staff) in side_by_side(reached, cut).items():
+        if called_off:  # all was done and proven before
+            assert staff.asked == ("code",)
+        else:
+            assert after == before[host] and staff.asked == ()
+
+
+@pytest.mark.only("trixie")
+def test_the_next_run_puts_back_what_was_cut_off_and_does_it_all(fleet: Fleet):
+    fleet.restore("pristine", ["web1"])
+    cut_off_at_task(fleet, "web1", "Call the rollback off")
+    again = harden(fleet, "--limit", "web1")
+    assert again.status == 0, again.output
+    wait_for_rollback(fleet, "web1")
+    assert all_get_in(fleet, "web1").asked == ("code",)
+
+
+# -- where it cannot be done ----------------------------------------------------------------------------------
+
+FULL = """
+for folder in {folders}; do
+    mount -t tmpfs -o size=4m,mode=755 tmpfs /mnt
+    cp -a $folder/. /mnt/
+    mount --move /mnt $folder
+    cat /dev/zero > $folder/full 2> /dev/null || true
+done
+"""
+# What is wrong with the host, or with the options; and what the run says of it, in one line.
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "the PAM module is missing": (
+        "rm /usr/lib/*/security/pam_google_authenticator.so", {}, r"pam_google_authenticator\.so is not installed",
+    ),
+    "another file decides": (
+        r"printf 'Match Group staff-ssh\n AuthenticationMethods publickey\n' > /etc/ssh/sshd_config.d/00-aaa.conf",
+        {}, r"'sshd -T -C user=anna,.*instead of 'publickey,keyboard-interactive:pam': another file decides before",
+    ),
+    "sshd's files were wrong before": (
+        "echo 'Nonsense yes' > /etc/ssh/sshd_config.d/zz.conf", {}, r"Bad configuration option: Nonsense",
+    ),
+    "sshd does without PAM": (
+        "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config", {}, r"'UsePAM no', so it cannot ask for codes",
+    ),
+    "the clock is not kept right": (
+        "ln -s /bin/false /usr/local/sbin/systemd-detect-virt", {}, r"the clock is not synchronised",
+    ),
+    "the clock is wrong": (
+        "", {"__ssh_two_factor_controller_time": "2026-01-31T12:00:00Z"}, r"the clock differs by \d+ s",
+    ),
+    "/etc is full": (
+        FULL.format(folders="/etc/ssh /etc/pam.d"), {}, r"No space left on device",
+    ),
+    "/var is full": (
+        FULL.format(folders="/var/lib/privacy-hosting"), {}, r"No space left on device",
+    ),
+    "the controller is not named": (
+        "", {"ssh_two_factor_controllers": ["198.51.100.7"]}, r"this run comes from [0-9.]+, which ssh_two_factor_con",
+    ),
+    "Ansible's account is not automation": (
+        "", {"ssh_two_factor_automation_accounts": []}, r"this run logs in as debian, which would be asked",
+    ),
+    "staff without a key": (
+        "rm /home/bert/.ssh/authorized_keys", {}, r"bert: logs in by password only",
+    ),
+    "a secret that others may read": (
+        "chmod 644 /var/lib/privacy-hosting/two-factor/bert", {}, r"two-factor/bert is not root's alone",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.only("bookworm")
+@pytest.mark.parametrize("number", range(0, len(REFUSED), 2), ids=lambda number: " | ".join([*REFUSED][number:][:2]))
+def test_where_it_cannot_be_done_all_is_as_before(number: int, fleet: Fleet):
+    """Two cases at once, each on a host of its own."""
+    fleet.restore("pristine")
+    cases = dict(zip(fleet.hosts, [*REFUSED][number:][:2], strict=True))
+
+    def refused(host: str) -> None:
+        script, variables, told = REFUSED[cases[host]]
+        fleet.shell(host, script)
+        before = state(fleet, host)
+        played = harden(fleet, "--limit", host, "-e", json.dumps({**json.loads(SOON), **variables}))
+        assert played.status != 0, cases[host]
+        assert re.search(rf'"msg": "[^"]*{told}', played.output), played.output
+        wait_for_rollback(fleet, host)
+        assert state(fleet, host) == before, cases[host]
+        assert all_get_in(fleet, host).asked == (), cases[host]
+
+    side_by_side(fleet, refused)
+
+
+def test_where_no_new_login_works_the_host_puts_itself_back(fleet: Fleet):
+    """Nobody but root may log in (nologin), which the connection from before does not notice."""
+    fleet.restore("pristine", ["web1"])
+    before = state(fleet, "web1")
+    assert harden(fleet, "--limit", "web1", "--check").status == 0
+    fleet.shell("web1", "echo closed > /etc/nologin")
+    played = harden(fleet, "--limit", "web1", "-e", SOON)
+    assert played.recap["web1"]["unreachable"] == 1, played.output
+    fleet.shell("web1", "rm /etc/nologin")
+    wait_for_rollback(fleet, "web1")
+    assert state(fleet, "web1") == before
+    assert all_get_in(fleet, "web1").asked == ()
+    journal = fleet.shell("web1", f"journalctl -q -o cat -u {ROLLBACK}.service")
+    assert "No new login followed" in journal and "put back /etc/pam.d/sshd" in journal
+
+
+# ssh as it is with ControlMaster in somebody's own configuration, of which Ansible knows nothing
+OWN_SSH = """#!/bin/sh
+for word; do [ "$word" = -O ] && exit 255; done
+exec ssh -o ControlMaster=auto -o ControlPersist=20 -o ControlPath=/tmp/privacy-hosting-test-%C "$@"
+"""
+
+
+def test_a_connection_from_before_proves_nothing(fleet: Fleet):
+    """Where somebody's own ControlMaster hides that Ansible did not log in anew."""
+    fleet.restore("pristine", ["web1"])
+    before = state(fleet, "web1")
+    ssh = fleet.lab.state / "own-ssh"
+    ssh.write_text(OWN_SSH)
+    ssh.chmod(0o755)
+    options = {**json.loads(SOON), "ansible_ssh_executable": str(ssh), "ansible_ssh_args": ""}
+    try:
+        played = harden(fleet, "--limit", "web1", "-e", json.dumps(options))
+    finally:
+        ssh.unlink()
+    assert played.status != 0 and "Ansible did not log in anew" in played.output, played.output
+    wait_for_rollback(fleet, "web1")
+    assert state(fleet, "web1") == before
+    assert all_get_in(fleet, "web1").asked == ()

@@ -10,7 +10,6 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from .._host import Host, Process, Unseen
 from .._measure import Check, Question
 from .._services import pam, ssh_ways, sshd
 from .._services.accounts import LOCKED, Account, accounts
+from .._services.authorized_keys import Key
 from .._services.listeners import unknown_listeners
 from .._services.pam import CODE, PASSWORD
 from .._services.ssh_ways import KEY, MACHINE, SECURITY_KEY, TICKET, VERIFIED, Door, WayIn, doors
@@ -227,6 +227,7 @@ def check_ways_in(host: Host, question: Question, option: str) -> Iterator[Findi
             found, _name = same[0]
             names = [name for _found, name in same]
             yield replace(found, subject=_plain(f"{', '.join(_some(names))} ({server.name})"))
+        yield from _left_open(host, question, option, server, meant)
 
 
 _EXPECTED = "every way in asks two factors"
@@ -289,7 +290,10 @@ def _why_none(here: Sequence[Door], account: Account) -> str:
 
 
 def _source(host: Host, one: Seen, way: WayIn, door: Door) -> str:
-    """The line that decides that a way in asks so little."""
+    """The line that decides that a way in asks so little: PAM's, where it lets pass who gives nothing."""
+    passed = [pam.source(text) for text in way.by if pam.source(text)]
+    if passed and not {CODE, PASSWORD} & way.needs:
+        return passed[0]
     methods = door.settings.get("authenticationmethods", ["any"])
     if methods != ["any"] or way.method == "publickey":
         return sshd.decides(host, door.server, "authenticationmethods", one.account, door.at)
@@ -312,6 +316,32 @@ def _grace(host: Host, question: Question, one: Seen) -> str:
     if host.now.date() > dt.date.fromisoformat(until):
         return f"; it has no second factor, and the grace period ended on {until}"
     return f"; it has no second factor yet, and the grace period runs until {until}"
+
+
+def _left_open(
+    host: Host, question: Question, option: str, server: Server, meant: Sequence[Seen]
+) -> Iterator[Finding]:  # fmt: skip
+    """What a grace period that is over left open for the next member of staff, who has no second factor yet."""
+    until = question.settings["grace_until"]
+    if not until or host.now.date() <= dt.date.fromisoformat(until):
+        return
+    for one in meant:
+        factors = {CODE, SECURITY_KEY}
+        if one.kind != STAFF or one.account.uid == 0 or not any(factors & way.needs for way in one.ways):
+            continue
+        stranger = ssh_ways.without_secret(one.account)
+        for door in (door for door in one.doors if door.server == server):
+            for way in ssh_ways.ways(host, stranger, door.settings, door.at, keys_of=one.account):
+                if SECURITY_KEY in way.needs or enough(way, question.settings["methods"]):
+                    continue
+                yield _finding(
+                    "ways_in", option, f"who has no second factor ({server.name})", FAIL if way.sure else ERROR,
+                    proof=CONFIGURED if way.sure else "", expected=_EXPECTED,
+                    observed=f"the grace period ended on {until}, and for who has no factor enough is {_told([way])}",
+                    source=_source(host, one, way, door),
+                    remedy=f"Take nullok and what stands in for it out of PAM's file: {_HARDEN}.",
+                )  # fmt: skip
+                return
 
 
 def check_classes(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -353,7 +383,6 @@ def check_classes(host: Host, question: Question, option: str) -> Iterator[Findi
 
 def check_automation(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """Whether automation gets in by key alone, and from the controllers only: a declared exception."""
-    controllers = [ipaddress.ip_network(name) for name in question.settings["controllers"]]
     for one in everybody(host, question):
         if one.kind != AUTOMATION:
             continue
@@ -361,49 +390,49 @@ def check_automation(host: Host, question: Question, option: str) -> Iterator[Fi
         if one.unseen:
             yield _finding("automation", option, one.account.name, ERROR, observed=one.unseen, expected=expected)
             continue
-        servers = [door.server for door in one.doors]
         yield _weighed(
             "automation", option, one.account.name,
-            [_automation(host, question, one, controllers), *_loaded(host, servers)], expected,
+            [_automation(host, question, one), *_loaded(host, [door.server for door in one.doors])], expected,
             "Limit each of the account's keys to the controllers (from=, ssh_two_factor_controllers), and leave it no "
             f"other method: {_HARDEN}.",
         )  # fmt: skip
 
 
-def _automation(
-    host: Host, question: Question, one: Seen, controllers: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
-) -> Layer:  # fmt: skip
-    methods = question.settings["methods"]
-    wrong: dict[str, tuple[bool, str]] = {}
-    places: set[str] = set()
+def _automation(host: Host, question: Question, one: Seen) -> Layer:
+    """What is configured for an automation account."""
+    controllers = question.settings["controllers"]
+    open_doors = (door for door in one.doors if door.ways)
+    keys = {key.source: key for door in open_doors for key in ssh_ways.usable_keys(host, one.account, door.settings)}
+    ordered = list(keys.values())
+    wrong = list(_unlimited(ordered, controllers))
     for door in one.doors:
-        inside = any(ipaddress.ip_address(door.at.address) in net for net in controllers)
         for way in door.ways:
-            if enough(way, methods):
-                continue
-            if inside and KEY in way.needs:
-                places.add(shortened(door.at.address))
-                continue
-            from_where = "" if inside else " from elsewhere than the controllers"
-            wrong.setdefault(_told([way]) + from_where, (way.sure, _source(host, one, way, door)))
-    sure = {text: source for text, (certain, source) in wrong.items() if certain}
-    if sure:
-        none = "" if controllers else "; ssh_two_factor_controllers names none"
-        return Layer(CONFIGURED, False, f"enough is {'; or '.join(_some(list(sure)))}{none}", next(iter(sure.values())))
+            by_key = KEY in way.needs and way.sure
+            if not by_key and not enough(way, question.settings["methods"]):
+                wrong.append((way.sure, f"enough is {_told([way])}", _source(host, one, way, door)))
     if wrong:
-        return Layer(
-            CONFIGURED, None, f"perhaps enough is {'; or '.join(_some(list(wrong)))}", next(iter(wrong.values()))[1]
-        )
-    if not places:
-        return Layer(
-            CONFIGURED,
-            True,
-            "no way in asks less than two factors",
-            one.doors[0].server.configuration if one.doors else "",
-        )
-    keys = sorted({text for way in one.ways for text in way.by if KEY in way.needs})
-    text = f"declared exception: a key alone lets automation in, from {', '.join(_some(sorted(places)))} only"
-    return Layer(CONFIGURED, True, text, ", ".join(_some(keys)))
+        certain = [one for one in wrong if one[0]]
+        texts = list(dict.fromkeys(text for _certain, text, _source in certain or wrong))
+        none = "" if controllers else "; ssh_two_factor_controllers names none"
+        return Layer(CONFIGURED, False if certain else None, "; ".join(_some(texts)) + none, (certain or wrong)[0][2])
+    if not ordered:
+        source = one.doors[0].server.configuration if one.doors else ""
+        return Layer(CONFIGURED, True, "no way in asks less than two factors", source)
+    places = dict.fromkeys(part for key in ordered for value in key.options["from"] for part in value.split(","))
+    text = f"declared exception: a key alone lets automation in, from {shortened(', '.join(_some(list(places))))} only"
+    return Layer(CONFIGURED, True, text, ", ".join(_some([key.source for key in ordered])))
+
+
+def _unlimited(keys: Iterable[Key], controllers: Sequence[str]) -> Iterator[tuple[bool, str, str]]:
+    """What keeps keys from being limited to the controllers: whether that is certain, why, and where."""
+    for key in keys:
+        limited = key.limited_to(controllers)
+        if "from" not in key.options:
+            yield True, f"the key {key.source} is limited to no address (from=)", key.source
+        elif limited is False:
+            yield True, f"from= of the key {key.source} allows more than the controllers", key.source
+        elif limited is None:
+            yield False, f"which addresses from= of the key {key.source} names cannot be told", key.source
 
 
 def check_secrets(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -455,31 +484,6 @@ def _faults(host: Host, account: Account, secret: pam.Secret) -> Iterator[str] |
     if directory.st_uid not in allowed or (directory.st_mode & 0o022 and not directory.st_mode & 0o1000):
         told.append(f"{os.path.dirname(secret.path)} may be written by others: they can replace it")
     return told
-
-
-def check_grace(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Whether a grace period that is over ended by itself: somebody without a second factor does not get in."""
-    until = question.settings["grace_until"]
-    if not until or host.now.date() <= dt.date.fromisoformat(until):
-        return
-    methods = question.settings["methods"]
-    for one in everybody(host, question):
-        if one.kind != STAFF or one.account.uid == 0 or not one.ways:
-            continue
-        stranger = ssh_ways.without_secret(one.account)
-        for door in one.doors:
-            for way in ssh_ways.ways(host, stranger, door.settings, door.at, keys_of=one.account):
-                if enough(way, methods) or VERIFIED in way.needs:
-                    continue
-                yield _finding(
-                    "grace", option, f"grace period ({door.server.name})", FAIL if way.sure else ERROR,
-                    proof=CONFIGURED if way.sure else "",
-                    expected="after the grace period nobody gets in without a second factor",
-                    observed=f"it ended on {until}, and for staff without a second factor enough is {_told([way])}",
-                    source=next((pam.source(text) for text in way.by if pam.source(text)), door.server.configuration),
-                    remedy=f"Take nullok and what stands in for it out of PAM's file: {_HARDEN}.",
-                )  # fmt: skip
-                return
 
 
 def check_other_ways(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -543,6 +547,5 @@ CHECKS = (
     Check("classes", ("required_of",), check_classes),
     Check("automation", ("required_of",), check_automation),
     Check("secrets", ("required_of",), check_secrets),
-    Check("grace", ("required_of",), check_grace),
     Check("other_ways", ("required_of",), check_other_ways),
 )

@@ -62,6 +62,24 @@ class Key:
                 return True
         return False
 
+    def limited_to(self, networks: Sequence[str]) -> bool | None:
+        """Whether from= allows addresses of these networks only; None where it names what is no address."""
+        parts = [part for value in self.options.get("from", ()) for part in value.split(",")]
+        named = [part for part in parts if part and not part.startswith("!")]
+        if not named or any(not part.strip("*?.:") for part in named):
+            return False
+        found = [network(part) for part in named]
+        inside = [ipaddress.ip_network(name) for name in networks]
+        known = [one for one in found if one is not None]
+        if not all(any(within(one, other) for other in inside) for one in known):
+            return False
+        return None if len(known) < len(found) else True
+
+
+def within(one: Network, other: Network) -> bool:
+    """Whether all addresses of a network are in another one."""
+    return one.version == other.version and other.prefixlen <= one.prefixlen and one.network_address in other
+
 
 def network(pattern: str) -> Network | None:
     """The addresses that a pattern of OpenSSH names (192.0.2.1, 192.0.2.0/24, 192.0.2.*); None for names."""

@@ -167,27 +167,38 @@ def _method(login: _Login, name: str) -> Iterable[WayIn]:
 # -- keys -------------------------------------------------------------------------------------------------------------
 
 
+def usable_keys(host: Host, account: Account, settings: Settings) -> list[Key]:
+    """The keys in an account's files that sshd takes, from wherever they may come. Raises Unseen."""
+    if not _yes(settings, "pubkeyauthentication"):
+        return []
+    found = authorized_keys.keys(host, _files(settings, "authorizedkeysfile"), account)
+    if account.uid == 0 and _one(settings, "permitrootlogin") == "forced-commands-only":
+        forced = _one(settings, "forcecommand", "none") != "none"
+        found = [key for key in found if forced or "command" in key.options]
+    algorithms = _algorithms(settings)
+    return [key for key in found if not key.expired(host.now) and (not algorithms or key.accepted(algorithms))]
+
+
+def _algorithms(settings: Settings) -> list[str]:
+    return [name for line in settings.get("pubkeyacceptedalgorithms", ()) for name in line.split(",")]
+
+
 def _publickey(login: _Login) -> Iterator[WayIn]:
     """The ways in by key: keys of one kind are one way."""
-    host, account, settings = login.host, login.keys_of, login.settings
+    settings = login.settings
     if not _yes(settings, "pubkeyauthentication"):
         return
-    algorithms = [name for line in settings.get("pubkeyacceptedalgorithms", ()) for name in line.split(",")]
     always = "verify-required" in _one(settings, "pubkeyauthoptions").split(",")
-    forced = account.uid == 0 and _one(settings, "permitrootlogin") == "forced-commands-only"
     kinds: dict[tuple[frozenset[str], bool], list[str]] = {}
-    for key in authorized_keys.keys(host, _files(settings, "authorizedkeysfile"), account):
-        usable = not key.expired(host.now) and (not algorithms or key.accepted(algorithms))
+    for key in usable_keys(login.host, login.keys_of, settings):
         from_here = _from_here(key, login.at)
-        if forced and "command" not in key.options and _one(settings, "forcecommand", "none") == "none":
-            usable = False
-        if usable and from_here is not False:
+        if from_here is not False:
             sure = from_here is True and not key.authority
             text = f"certificates of the authority in {key.source}" if key.authority else key.source
             kinds.setdefault((_of_key(key, always), sure), []).append(text)
     for (needs, sure), sources in kinds.items():
         yield WayIn("publickey", needs, sure, tuple(sources))
-    yield from _told_elsewhere(settings, algorithms, always)
+    yield from _told_elsewhere(settings, _algorithms(settings), always)
 
 
 def _of_key(key: Key, always: bool) -> frozenset[str]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from .._finding import RUNNING, Layer
 from .._host import Host, Process, Unseen
 from .accounts import Account
-from .authorized_keys import Network, network
+from .authorized_keys import Network, network, within
 from .loaded import loaded
 
 CONFIGURATION = "/etc/ssh/sshd_config"
@@ -368,13 +368,9 @@ def representatives(asked: Sequence[str]) -> list[str]:
         versions[version] for version in (4, 6) if version in versions and (nets or version == 4 or 4 not in versions)
     ]
     for net in dict.fromkeys(nets):
-        smaller = [other for other in nets if other != net and other.version == net.version and _inside(other, net)]
+        smaller = [other for other in nets if other != net and within(other, net)]
         found += itertools.islice((str(one) for one in _some(net) if not any(one in other for other in smaller)), 1)
     return list(dict.fromkeys(found))
-
-
-def _inside(one: Network, other: Network) -> bool:
-    return other.prefixlen < one.prefixlen and one.network_address in other
 
 
 def _some(net: Network) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -236,6 +236,15 @@ def test_the_default_of_port_80_answers_for_sites_that_have_https_only(tmp_path:
     assert [(finding.status, "default of" in finding.observed) for finding in found] == [("fail", True)]
 
 
+def test_a_family_of_ip_without_the_redirect_is_found(tmp_path: Path, site: Make) -> None:
+    default = "server { listen 80 default_server; listen [::]:80 default_server; server_name _; root /var/www; }"
+    for tls, status in [("listen 443", "pass"), ("listen 443 ssl; listen [::]:443", "fail")]:
+        secure = f"server {{ {tls} ssl; server_name a.example; root /srv; }}"
+        plain = f"server {{ listen 80; server_name a.example; {TO_HTTPS} }}"
+        found = asked(host_of(tmp_path, default + plain + secure), "redirect", probe=False, scope="own")
+        assert [finding.status for finding in found] == ["pass", status]
+
+
 def test_those_who_ask_for_a_name_that_nobody_has_may_be_led_to_another(tmp_path: Path, site: Make) -> None:
     one = site({"*": moved("https://www.b.example/")})
     config = one.config("return 301 https://www.b.example/;", "", name="_")
@@ -419,6 +428,20 @@ def test_a_site_without_end_cannot_be_told(tmp_path: Path, site: Make, monkeypat
 def test_an_alias_that_only_redirects_has_no_forms(tmp_path: Path, site: Make) -> None:
     one = site(GOOD_PLAIN, {"*": moved("https://b.example/")})
     assert told(asked(host_of(tmp_path, one.config(TO_HTTPS, TO_HTTPS)), "forms")) == [("pass", "observed")]
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        {"/": moved("https://login.b.example/"), "*": NOT_FOUND},  # an application behind another site's login
+        {"*": moved("https://a.example/")},
+        {"*": page("", status=401)},
+    ],
+)
+def test_a_site_of_which_no_page_was_seen_cannot_be_told(tmp_path: Path, site: Make, tls: dict[str, Answer]) -> None:
+    one = site(GOOD_PLAIN, tls)
+    (found,) = asked(host_of(tmp_path, one.config(TO_HTTPS, HSTS)), "forms")
+    assert (found.status, "no page could be seen" in found.observed) == ("error", True)
 
 
 def test_sites_that_other_hosts_serve_are_no_subject(tmp_path: Path, site: Make) -> None:

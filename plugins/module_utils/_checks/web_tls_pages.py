@@ -342,8 +342,7 @@ def _redirects(host: Host, question: Question, option: str) -> Iterator[Finding]
             yield elsewhere
             continue
         configured = [_plain_layer(subject, answer) for answer in subject.security.plain if not answer.challenge]
-        if not subject.sockets(False):
-            configured = [_no_plain(host, subject)]
+        configured += _without_own_plain(host, subject)
         seen = _seen(host, question, subject)
         observed = _over_families(seen.plain)
         if subject.sockets(False) and not observed:
@@ -382,9 +381,10 @@ def _passed_on(vhost: VirtualHost, source: str) -> bool:
     return any(map(_PASSES_ON.fullmatch, found))
 
 
-def _no_plain(host: Host, subject: Subject) -> Layer:
-    """What answers at port 80 for the names of a virtual host that only has TLS."""
+def _without_own_plain(host: Host, subject: Subject) -> list[Layer]:
+    """What answers for its names at port 80, where it has no socket itself; over the families of IP that it has."""
     names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
+    families = {":" in socket.listen.address for socket in subject.security.sockets if not socket.inside}
     for server in web_servers(host):
         for vhost in server.vhosts:
             other = Subject(server, vhost, security(host, server, vhost), ())
@@ -392,13 +392,16 @@ def _no_plain(host: Host, subject: Subject) -> Layer:
                 name
                 for socket in other.sockets(False)
                 for name in names
-                if socket.listen.port == 80 and owner(server, socket.listen, name) is vhost
+                if socket.listen.port == 80 and (":" in socket.listen.address) in families
+                and owner(server, socket.listen, name) is vhost
                 and not any(covers(one, name) for one in vhost.names)
             ]  # fmt: skip
             if caught and not _leads_on(other) and any(place.visited for place in vhost.places):
                 told = f"over plain http {other.label} answers for {caught[0]}, and does not redirect"
-                return Layer(CONFIGURED, False, told, vhost.source)
-    return Layer(CONFIGURED, True, "it has no plain http of its own", subject.vhost.source)
+                return [Layer(CONFIGURED, False, told, vhost.source)]
+    if subject.sockets(False):
+        return []
+    return [Layer(CONFIGURED, True, "it has no plain http of its own", subject.vhost.source)]
 
 
 def _over_families(answers: Mapping[Request, Answer | NoAnswer]) -> list[Layer]:
@@ -745,17 +748,20 @@ def _form_doubts(found: Crawl) -> Iterator[str]:
                 yield f"{shown(visit.url)}: a form goes to {shown(target.url)}, which is no web address"
     for frame, url in found.frames.items():
         yield f"{shown(url)}: it shows {shown(frame)} of another site, over plain http"
-    if not any(_shows(visit) for visit in found.visits):
+    if not _shows_pages(found) and not _leads_away(found):
         yield "no page could be seen"
 
 
-def _shows(visit: Visit) -> bool:
-    """Whether an answer was a page, or leads to another site."""
-    answer = visit.answer
-    if isinstance(answer, NoAnswer):
-        return False
-    away = bool(answer.location) and not re.match(rf"https?://{re.escape(visit.site)}[:/]", answer.location)
-    return away or (answer.page is not None and answer.status == 200)
+def _shows_pages(found: Crawl) -> bool:
+    came = [visit.answer for visit in found.visits if isinstance(visit.answer, Answer)]
+    return any(answer.page is not None and answer.status == 200 for answer in came)
+
+
+def _leads_away(found: Crawl) -> bool:
+    """Whether a site has no pages, but leads every visitor to another."""
+    came = [(visit.site, visit.answer.location) for visit in found.visits if isinstance(visit.answer, Answer)]
+    away = [not re.match(rf"https?://{re.escape(site)}[:/]", location) for site, location in came]
+    return all(location for _site, location in came) and any(away)
 
 
 def _doubt(visit: Visit) -> str:
@@ -776,7 +782,8 @@ def _extent(found: Crawl) -> str:
     closed = {answer.url for answer in came if answer.status in (401, 403)}
     parts = [f"{len(pages)} pages seen from the front page on, with {forms} forms on https"]
     parts += [f"{len(found.skipped)} links that look like acting not followed"] if found.skipped else []
-    parts += [f"{len(closed)} pages behind a login not seen"] if closed else ["nothing behind a login seen"]
+    parts += [f"{len(closed)} pages behind a login not seen"] if closed else []
+    parts += ["nothing behind a login or made by scripts seen"]
     return ", ".join(parts)
 
 

@@ -176,7 +176,8 @@ def fronts(host: Host, question: Question) -> dict[Front, list[tuple[str, Endpoi
     asked = endpoints(host, [(front.address, front.port, name) for front in _front_sockets(host) for name in names])
     for front in _front_sockets(host):
         answered = [(name, asked[(front.address, front.port, name)]) for name in names]
-        answered = [(name, endpoint) for name, endpoint in answered if not endpoint.unseen]
+        # Caddy begins handshakes for names that it does not have, but shows no certificate then
+        answered = [(name, endpoint) for name, endpoint in answered if endpoint.chains]
         if answered:
             found[front] = answered
     return found
@@ -515,7 +516,7 @@ def _front_finding(option: str, front: Front, name: str, expected: str, judged: 
     return _finding(
         option, f"{name} ({front.program}, port {front.port})", status, proof="" if status == ERROR else OBSERVED,
         expected=expected, observed=judged.why, source=judged.source or f"handshake at port {front.port}",
-        remedy="" if judged.good else judged.mend or f"Change it in the configuration of {front.program}.",
+        remedy="" if judged.good else f"Change it in the configuration of {front.program}.",
     )  # fmt: skip
 
 

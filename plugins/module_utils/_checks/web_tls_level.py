@@ -98,7 +98,7 @@ def _remedy(faults: Sequence[_Fault], tls: TlsSettings, server: str) -> str:
         line = _LINES.get(server, {}).get(setting, "")
         directive = _directive(tls, setting)
         at = f"{directive.source}: write" if directive else "add"
-        lines.append(f"{at} '{line}'" if line else f"switch it off in the configuration of {server}")
+        lines.append(f"{at} '{line}'" if line else f"switch {setting.replace('_', ' ')} off")
     return "; ".join(lines) + " (or name the site in web_tls_sites and harden)."
 
 

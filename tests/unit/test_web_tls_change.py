@@ -540,6 +540,21 @@ def test_a_virtual_hosts_own_settings_are_edited_where_it_is_named(server: Nginx
     assert offer(server) == ([], [])
 
 
+def test_a_command_to_openssl_does_not_drop_those_of_the_http_block(server: Nginx) -> None:
+    own = "    ssl_conf_command Options PrioritizeChaCha;\n"
+    server.write("sites/b", site(own, TLS))
+    assert offer(server)[1] == []
+    assert f"{own[:-1]} ssl_conf_command SignatureAlgorithms ECDSA+SHA256:" in server.text("sites/b")
+    assert offer(server) == ([], [])
+
+
+def test_signatures_with_a_weak_hash_are_replaced(server: Nginx) -> None:
+    server.write("sites/b", site("    ssl_conf_command SignatureAlgorithms RSA+SHA224:RSA+SHA256;\n", TLS))
+    assert offer(server)[1] == []
+    assert "SHA224" not in server.text("sites/b")
+    assert offer(server) == ([], [])
+
+
 def test_the_good_level_offers_no_older_version_and_fewer_suites(server: Nginx) -> None:
     server.main(BOOKWORMS)
     offer(server, Wanted(level="good", sites=["all"]))

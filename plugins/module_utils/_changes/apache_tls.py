@@ -22,7 +22,7 @@ from .apache_log import ROOT
 from .certbot import CHALLENGES
 from .edits import Edits, everything, unit
 from .sites import ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
-from .tls_level import GOOD_SUITES_13, SUITES, groups, groups_reach, suites_reach
+from .tls_level import GOOD_SUITES_13, SIGNATURES, SUITES, groups, groups_reach, signatures_reach, suites_reach
 
 _OFFER = "privacy-hosting-tls.conf"
 _PROOFS = "privacy-hosting-acme.conf"
@@ -38,7 +38,8 @@ Alias "/.well-known/acme-challenge/" "{root}/.well-known/acme-challenge/"
 """
 _MODULES = {"ssl": ("setenvif", "mime", "socache_shmcb", "ssl"), "headers": ("headers",), "alias": ("alias",)}
 _VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-_GROUPS = ("curves", "groups", "ecdhparameters")
+# commands to OpenSSL, by what they set
+_COMMANDS = {"curves": "groups", "groups": "groups", "ecdhparameters": "groups", "signaturealgorithms": "signatures"}
 # what a redirect takes over from the virtual host that it is made for: where and whom it logs, and who answers for it
 _TAKEN_OVER = ("serveradmin", "errorlog", "customlog", "transferlog", "loglevel", "logformat", "usecanonicalname")
 _COOKIE = r'edit Set-Cookie "(?i)^((?!.*;\s*secure\s*(?:;|$)).*)$" "$1; Secure"'
@@ -80,11 +81,12 @@ def _has_module(host: Host, name: str) -> bool:
 
 
 def _settings(host: Host, wanted: Wanted) -> dict[str, str]:
-    """The lines that are wanted, by the directive in small letters."""
+    """The lines that are wanted, by the directive in small letters, or by what a command to OpenSSL sets."""
     lines = {
         "sslprotocol": f"SSLProtocol {' '.join(['-all', *(f'+{version}' for version in wanted.protocols)])}",
         "sslciphersuite": f"SSLCipherSuite {':'.join(SUITES)}",
-        "sslopensslconfcmd": f"SSLOpenSSLConfCmd Groups {':'.join(groups(host, wanted))}",
+        "groups": f"SSLOpenSSLConfCmd Groups {':'.join(groups(host, wanted))}",
+        "signatures": f"SSLOpenSSLConfCmd SignatureAlgorithms {':'.join(SIGNATURES)}",
         "sslcompression": "SSLCompression off",
         "sslinsecurerenegotiation": "SSLInsecureRenegotiation off",
         "sslsessiontickets": "SSLSessionTickets off",
@@ -97,7 +99,7 @@ def _settings(host: Host, wanted: Wanted) -> dict[str, str]:
 def _setting_name(entry: Directive) -> str:
     name, first = entry.name.lower(), (*entry.args, "")[0].lower()
     if name == "sslopensslconfcmd":
-        return name if first in _GROUPS else ""
+        return _COMMANDS.get(first, "")
     return f"{name} tlsv1.3" if (name, first) == ("sslciphersuite", "tlsv1.3") else name
 
 
@@ -108,8 +110,10 @@ def _reaches(host: Host, entry: Directive, wanted: Wanted) -> bool:
         return _offered(entry.args) <= set(wanted.protocols)
     if name == "sslciphersuite":
         return wanted.level == GOOD or suites_reach(host, entry.args[-1])
-    if name == "sslopensslconfcmd":
+    if name == "groups":
         return groups_reach(entry.args[-1], wanted)
+    if name == "signatures":
+        return signatures_reach(entry.args[-1])
     if name in ("sslcompression", "sslinsecurerenegotiation"):
         return value.lower() == "off"
     return name != "sslciphersuite tlsv1.3" or set(entry.args[-1].split(":")) <= set(GOOD_SUITES_13)

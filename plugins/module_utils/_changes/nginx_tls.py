@@ -22,7 +22,7 @@ from .._services.web_security import ANSWERS, HSTS, UNCLEAR, max_age_s, security
 from .certbot import CHALLENGES
 from .edits import Edits, everything, unit, users, words
 from .sites import ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
-from .tls_level import GOOD_SUITES_13, SUITES, groups, groups_reach, suites_reach
+from .tls_level import GOOD_SUITES_13, SIGNATURES, SUITES, groups, groups_reach, signatures_reach, suites_reach
 
 _SNIPPET = "snippets/privacy-hosting-acme.conf"
 _PROOFS = """# Proofs for the certificate authority (ACME).
@@ -76,6 +76,7 @@ def _settings(host: Host, wanted: Wanted) -> dict[str, str]:
         "ssl_protocols": " ".join(wanted.protocols),
         "ssl_ciphers": ":".join(SUITES),
         "ssl_ecdh_curve": ":".join(groups(host, wanted)),
+        "ssl_conf_command SignatureAlgorithms": ":".join(SIGNATURES),
         "ssl_early_data": "off",
         "ssl_session_tickets": "off",
         "ssl_session_cache": "shared:privacy_hosting:5m",
@@ -98,6 +99,8 @@ def _reaches(host: Host, entry: Directive, wanted: Wanted) -> bool:
         return wanted.level == GOOD or suites_reach(host, value)
     if entry.name == "ssl_ecdh_curve":
         return value != "auto" and groups_reach(value, wanted)
+    if entry.name == "ssl_conf_command" and value == "SignatureAlgorithms":
+        return signatures_reach(entry.args[-1])
     if entry.name == "ssl_conf_command":
         return set(entry.args[-1].split(":")) <= set(GOOD_SUITES_13)
     return entry.name != "ssl_early_data" or value == "off"
@@ -113,6 +116,17 @@ def _own_settings(
         name = _setting_name(entry)
         if name in settings and not _reaches(host, entry, wanted):
             yield from edit_if_named(edits, server, wanted, entry, settings[name])
+    commands = named(vhost.directive.block or (), "ssl_conf_command")
+    lost = [line for name, line in settings.items() if name not in map(_setting_name, commands)]
+    lost = [line for line in lost if line.startswith("ssl_conf_command ")]
+    if commands and lost:  # one of its own drops those of the http block
+        last = commands[-1]
+        line = (
+            _line(edits, last)
+            if _setting_name(last) not in settings or _reaches(host, last, wanted)
+            else settings[_setting_name(last)]
+        )
+        yield from edit_if_named(edits, server, wanted, last, " ".join([line, *lost]))
 
 
 def _included(host: Host, main: str, path: str) -> bool:

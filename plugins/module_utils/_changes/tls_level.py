@@ -24,6 +24,11 @@ SUITES = (
     "ECDHE-RSA-AES128-GCM-SHA256",
 )
 GOOD_SUITES_13 = ("TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+# without such a list OpenSSL agrees to SHA-224, too, with clients that offer nothing better
+SIGNATURES = (
+    *("ECDSA+SHA256", "ECDSA+SHA384", "ECDSA+SHA512", "ed25519", "ed448"),
+    *("RSA-PSS+SHA256", "RSA-PSS+SHA384", "RSA-PSS+SHA512", "RSA+SHA256", "RSA+SHA384", "RSA+SHA512"),
+)
 _POST_QUANTUM = "X25519MLKEM768"
 _GROUPS = ("X25519", "prime256v1", "secp384r1")
 _SUFFICIENT_GROUPS = {
@@ -46,6 +51,11 @@ def groups_reach(value: str, wanted: Wanted) -> bool:
     """Whether all groups of a list reach the level."""
     allowed = _GOOD_GROUPS if wanted.level == GOOD else _SUFFICIENT_GROUPS
     return all(group.lstrip("*?").lower() in allowed for group in re.split(r"[:/]", value))
+
+
+def signatures_reach(value: str) -> bool:
+    """Whether no signature of a list is made with a weak hash."""
+    return re.search(r"(?i)(md5|sha-?1|sha-?224)(:|$)", value) is None
 
 
 def suites_reach(host: Host, value: str) -> bool:

@@ -770,6 +770,16 @@ def test_a_port_that_nothing_opens_is_opened(httpd: Apache) -> None:
     assert offer(httpd) == ([], [])
 
 
+def test_apache_refuses_those_who_ask_for_no_site(httpd: Apache) -> None:
+    httpd.write("sites/000-default.conf", "<VirtualHost *:80>\n\tDocumentRoot /var/www/html\n</VirtualHost>\n")
+    bring(httpd, ENCRYPTED)
+    assert "Redirect" not in httpd.text("sites/000-default.conf")
+    bring(httpd)
+    assert httpd.text("sites/000-default.conf").startswith("<VirtualHost *:80>\n\tRedirect 404 /\n")
+    assert plain_answers(httpd) == []
+    assert bring(httpd) == ([], [])
+
+
 @pytest.mark.parametrize("tag", ["*:80 *:8080", "*"])
 def test_a_section_for_other_ports_too_is_left(httpd: Apache, tag: str) -> None:
     (httpd.directory / "ports.conf").write_text("Listen 80\nListen 8080\n")
@@ -951,6 +961,18 @@ def test_a_site_that_no_certificate_can_name_is_left(authority: Authority, names
     _changed, told = authority.harden()
     assert server.text("sites/b") == before
     assert len(told) == 1 and reason in told[0]
+
+
+def test_those_who_ask_for_no_site_are_refused_where_that_is_wanted(authority: Authority) -> None:
+    server = authority.server
+    before = site("").replace("b.example", "_").replace("80", "80 default_server")
+    server.write("sites/b", before)
+    _changed, told = authority.harden()
+    assert "adding 'default of 0.0.0.0:80' to web_tls_sites" in told[0]
+    assert server.text("sites/b") == before
+    assert authority.harden(Wanted(sites=["all", "default of 0.0.0.0:80"])) == (True, [])
+    assert server.text("sites/b") == before.replace("server {\n", "server {\n    return 404;\n")
+    assert authority.harden(Wanted(sites=["all", "default of 0.0.0.0:80"])) == (False, [])
 
 
 def test_what_a_server_refuses_is_put_back_site_by_site(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from .._services.web_security import ANSWERS, HSTS, UNCLEAR, max_age_s, security
 from .apache_log import ROOT
 from .certbot import CHALLENGES
 from .edits import Edits, everything, unit
-from .sites import ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
+from .sites import ACME, ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
 from .tls_level import GOOD_SUITES_13, SIGNATURES, SUITES, groups, groups_reach, signatures_reach, suites_reach
 
 _OFFER = "privacy-hosting-tls.conf"
@@ -194,7 +194,7 @@ def told(host: Host, server: WebServer, vhost: VirtualHost, wanted: Wanted) -> I
     if answers and not vhost.names:
         yield (
             f"{vhost.source}: {vhost.label} answers plain http for names that no virtual host has, and was left as it "
-            "is; put 'Redirect 404 /' there"
+            f"is; put 'Redirect 404 /' there, or add '{vhost.label}' to web_tls_sites"
         )
     elif answers:
         yield (
@@ -256,7 +256,10 @@ def plan_site(
         if vhost.directive is None:
             continue
         edit = _Section(host, edits, transaction, site, vhost, vhost.directive, wanted)
-        if for_visitors(vhost, tls=True):
+        if not site.names:
+            if upto == WHOLE and wanted.redirect:
+                edit.refuse()
+        elif for_visitors(vhost, tls=True):
             yield from edit.encrypted(pair, upto)
         elif for_visitors(vhost, tls=False):
             yield from edit.plain(pair, upto)
@@ -315,11 +318,16 @@ class _Section:
             lines += missing
         self._insert(lines)
 
+    def refuse(self) -> None:
+        """Nothing at all over plain http, for those who ask for names that no virtual host has."""
+        if for_visitors(self.vhost, tls=False) and self._answers():
+            self._insert(["Redirect 404 /"])
+
     # -- lines ----------------------------------------------------------------------------------------------------
 
     def _proofs(self) -> list[str]:
         """The line for the authority's proofs, where it is wanted and not there."""
-        if self.wanted.certificates != "acme" or not self.wanted.certificate:
+        if self.wanted.certificates != ACME or not self.wanted.certificate:
             return []
         if any("/.well-known/acme-challenge" in entry.args[0] for entry in named(self.inside, "alias", "aliasmatch")):
             return []
@@ -419,7 +427,7 @@ class _Section:
 
     def _redirect_section(self, name: str) -> str:
         lines = [f"ServerName {name}"]
-        if self.wanted.certificates == "acme" and self.wanted.certificate:
+        if self.wanted.certificates == ACME and self.wanted.certificate:
             lines.append(f"Include conf-available/{_PROOFS}")
         for entry in self.inside:
             if entry.name.lower() in _TAKEN_OVER or entry.name.lower().startswith("remoteip"):

@@ -21,7 +21,7 @@ from .._services.virtualhost import Directive, VirtualHost, WebServer
 from .._services.web_security import ANSWERS, HSTS, UNCLEAR, max_age_s, security
 from .certbot import CHALLENGES
 from .edits import Edits, everything, unit, users, words
-from .sites import ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
+from .sites import ACME, ENCRYPTED, GOOD, HEADER, WHOLE, Pair, Site, Wanted, covered, edit_if_named, for_visitors
 from .tls_level import GOOD_SUITES_13, SIGNATURES, SUITES, groups, groups_reach, signatures_reach, suites_reach
 
 _SNIPPET = "snippets/privacy-hosting-acme.conf"
@@ -153,7 +153,7 @@ def told(host: Host, server: WebServer, vhost: VirtualHost, wanted: Wanted) -> I
     if answers and not set(vhost.names) - {"", "_"}:
         yield (
             f"{vhost.source}: {vhost.label} answers plain http for names that no virtual host has, and was left as it "
-            "is; put 'return 404;' there"
+            f"is; put 'return 404;' there, or add '{vhost.label}' to web_tls_sites"
         )
     elif answers:
         yield (
@@ -210,22 +210,10 @@ def plan_site(
         if vhost.directive is None:
             continue
         edit = _ServerBlock(host, edits, site, vhost, vhost.directive, wanted)
-        if wanted.certificates == "acme" and wanted.certificate:
-            edit.prove(transaction)
-        if upto < ENCRYPTED:
-            continue
-        twin = bool(for_visitors(vhost, tls=False)) and not covered(vhost, site) and pair is not None
-        splits = upto == WHOLE and wanted.redirect
-        if pair is not None and (twin or for_visitors(vhost, tls=True)):
-            yield from edit.certify(pair)
-        if twin:
-            edit.encrypt(keep_plain=not splits)
-        if splits and (twin or covered(vhost, site)):
-            edit.redirect(split=twin or bool(for_visitors(vhost, tls=True)))
-        if upto == WHOLE and (twin or for_visitors(vhost, tls=True)):
-            yield from edit.keep_visitors()
-            if wanted.cookies:
-                yield from edit.secure_cookies()
+        if site.names:
+            yield from edit.bring(transaction, pair, upto)
+        elif upto == WHOLE and wanted.redirect:
+            edit.refuse()
 
 
 class _ServerBlock:
@@ -241,6 +229,24 @@ class _ServerBlock:
         self.text = host.read(self.block.file)
         self.indent = self._indent()
         self.listens = [entry for entry in named(self.inside, "listen") if entry.args]
+
+    def bring(self, transaction: Transaction, pair: Pair | None, upto: int) -> Iterator[str]:
+        """The block as far as asked. Yields warnings."""
+        encrypted = bool(for_visitors(self.vhost, tls=True))
+        twin = bool(for_visitors(self.vhost, tls=False)) and not covered(self.vhost, self.site) and pair is not None
+        redirects = upto == WHOLE and self.wanted.redirect
+        if self.wanted.certificates == ACME and self.wanted.certificate:
+            self.prove(transaction)
+        if upto >= ENCRYPTED and pair is not None and (twin or encrypted):
+            yield from self.certify(pair)
+        if upto >= ENCRYPTED and twin:
+            self.encrypt(keep_plain=not redirects)
+        if redirects and (twin or covered(self.vhost, self.site)):
+            self.redirect(split=twin or encrypted)
+        if upto == WHOLE and (twin or encrypted):
+            yield from self.keep_visitors()
+            if self.wanted.cookies:
+                yield from self.secure_cookies()
 
     def _indent(self) -> str:
         first = next((entry for entry in self.inside if entry.file == self.block.file), None)
@@ -340,6 +346,11 @@ class _ServerBlock:
                 options.append(option)
         return " ".join(["listen", target, *options]) + ";"
 
+    def refuse(self) -> None:
+        """Nothing at all over plain http, for those who ask for names that no virtual host has."""
+        if for_visitors(self.vhost, tls=False) and self._answers():
+            self._top("return 404;")
+
     # -- redirect -------------------------------------------------------------------------------------------------
 
     def redirect(self, *, split: bool) -> None:
@@ -347,8 +358,7 @@ class _ServerBlock:
 
         split: the block serves https as well, so that plain http moves to a block of its own.
         """
-        answers = security(self.host, self.server, self.vhost).plain
-        if not any(answer.does in (ANSWERS, UNCLEAR) and not answer.challenge for answer in answers):
+        if not self._answers():
             return
         if not split:
             self._top("return 301 https://$host$request_uri;")
@@ -360,6 +370,11 @@ class _ServerBlock:
         listens = [" ".join(words(self.edits.text_of(entry).rstrip(";"))) + ";" for entry in plain] or ["listen 80;"]
         self.edits.insert(self.block.file, self._line_start(self.block.start), self._redirect_block(listens))
 
+    def _answers(self) -> bool:
+        """Whether plain http does more than to redirect."""
+        answers = security(self.host, self.server, self.vhost).plain
+        return any(answer.does in (ANSWERS, UNCLEAR) and not answer.challenge for answer in answers)
+
     def _redirect_block(self, listens: Sequence[str]) -> str:
         outer = self.text[self._line_start(self.block.start) : self.block.start]
         outer = outer if not outer.strip() else ""
@@ -367,7 +382,7 @@ class _ServerBlock:
         lines = [*listens]
         names = [word for entry in named(self.inside, "server_name") for word in entry.args]
         lines += [f"server_name {' '.join(names)};"] if names else []
-        if self.wanted.certificates == "acme" and self.wanted.certificate:
+        if self.wanted.certificates == ACME and self.wanted.certificate:
             lines.append(f"include {_SNIPPET};")
         for entry in self.inside:
             if entry.name in _TAKEN_OVER and entry.block is None:

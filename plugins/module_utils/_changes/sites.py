@@ -9,6 +9,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,11 @@ class Wanted:
 
     def may_edit(self, vhost: VirtualHost) -> bool:
         """Whether a virtual host's own files may be edited."""
-        return self.means(vhost) and ("all" in self.sites or is_named(vhost, self.sites))
+        return self.means(vhost) and ("all" in self.sites or self.names(vhost))
+
+    def names(self, vhost: VirtualHost) -> bool:
+        """Whether a virtual host is named itself, be it by what messages call it."""
+        return is_named(vhost, self.sites) or any(fnmatch.fnmatchcase(vhost.label, name) for name in self.sites)
 
     @property
     def protocols(self) -> tuple[str, ...]:

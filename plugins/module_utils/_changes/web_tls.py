@@ -108,8 +108,13 @@ def _sites(host: Host, wanted: Wanted) -> Iterator[tuple[Site, str]]:
 
 def _why_not(host: Host, site: Site, wanted: Wanted) -> str:
     """Why a site is left as it is, '' where it can be edited. Raises Unseen."""
+    if not site.names and not all(map(wanted.names, site.vhosts)):
+        return (
+            "it has no name of its own that a certificate could bear; give it one, or have it refuse all who ask for "
+            f"no other virtual host by adding '{site.label}' to web_tls_sites"
+        )
     if not site.names:
-        return "it answers to no name of its own, so that no certificate can name it"
+        return str(_SERVERS[site.server.name].obstacle(Edits(host, _trial()), site))
     behind = proxies(site) or elsewhere(site)
     if behind:
         return f"{behind}, where visitors' connections end; configure it there"
@@ -164,11 +169,12 @@ def _certificate(host: Host, site: Site, wanted: Wanted) -> Pair | None:
 
 
 def _needs_certbot(host: Host, site: Site, wanted: Wanted) -> bool:
-    return wanted.certificates == ACME and wanted.certificate and _certificate(host, site, wanted) is None
+    asked = wanted.certificates == ACME and wanted.certificate and bool(site.names)
+    return asked and _certificate(host, site, wanted) is None
 
 
 def _uses_certbot(host: Host, site: Site, wanted: Wanted) -> bool:
-    if wanted.certificates == OWN or not wanted.certificate:
+    if wanted.certificates == OWN or not wanted.certificate or not site.names:
         return False
     found = _certificate(host, site, wanted)
     return found is None or certbot.is_renewed(host, found)
@@ -200,7 +206,7 @@ def _plan(host: Host, transaction: Transaction, sites: Iterable[Site], wanted: W
         if _uses_certbot(host, site, wanted):
             certbot.prepare(transaction, wanted)
         pair = _certificate(host, site, wanted)
-        if pair is None and wanted.certificates == ACME and wanted.certificate:
+        if pair is None and _needs_certbot(host, site, wanted):
             pair = certbot.pair(site.label)
         warnings += module.plan_site(host, edits, transaction, site, wanted, pair, upto)
         servers[id(site.server)] = site.server

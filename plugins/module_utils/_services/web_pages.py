@@ -12,21 +12,19 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-import io
 import re
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from .._host import Host
 from .web_urls import is_file, looks_acting, resolved
 
 if TYPE_CHECKING:
     import ssl
-    from http.client import HTTPResponse
 
     from .web_forms import Contents
 
@@ -34,9 +32,12 @@ ANSWER_S = 5.0  # for one answer, whole
 CRAWL_S = 25.0  # for all pages of a host
 ASK_ALL_S = 15.0  # for all single requests
 PAGE_BYTES = 1 << 20
+HEAD_BYTES = 1 << 16  # of one line
+HEADERS = 200
+HSTS = "strict-transport-security"
 PAGES = 200  # of one site
 VARIANTS = 20  # of one path, by their query strings
-WORKERS = 4
+WORKERS = 4  # requests at a time
 USER_AGENT = "privacy.hosting-audit/pages"
 MOVED = (301, 302, 303, 307, 308)
 _PAGE_TYPES = ("text/html", "application/xhtml+xml")
@@ -118,15 +119,13 @@ def ask(address: Address, name: str, target: str = "/", method: str = "GET") -> 
                 return _asked(sock, end, address, name, target, method)
     except ConnectionRefusedError:
         raise NoAnswer("nobody listens there", absent=True) from None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise NoAnswer(str(error)) from None
+    except OSError as error:
         raise NoAnswer(_reason(error)) from None
 
 
-def _asked(
-    sock: socket.socket, end: float, address: Address, name: str, target: str, method: str
-) -> Answer:
-    from http.client import HTTPException, HTTPResponse, RemoteDisconnected
-
+def _asked(sock: socket.socket, end: float, address: Address, name: str, target: str, method: str) -> Answer:
     host = address.url(name, "").partition("//")[2]
     lines = [
         f"{method} {target} HTTP/1.1",
@@ -141,95 +140,141 @@ def _asked(
     if re.search(r"[^ -~\r\n]", text) or " " in target:
         raise NoAnswer("the address holds letters that no request can")
     sock.sendall(text.encode("ascii"))
-    try:
-        response = HTTPResponse(_Timed(sock, end), method=method)  # type: ignore[arg-type]
-        response.begin()
-        return _kept(response, end, address.url(name, target))
-    except RemoteDisconnected:
-        raise NoAnswer("the connection was closed without an answer", refused=True) from None
-    except HTTPException as error:
-        raise NoAnswer(f"no proper answer of HTTP ({type(error).__name__})") from None
-
-
-class _Timed:
-    """A socket, as HTTPResponse takes it, whose reading ends at a moment however slowly bytes drip."""
-
-    def __init__(self, sock: socket.socket, end: float) -> None:
-        self.sock, self.end = sock, end
-
-    def makefile(self, *_mode: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Stream(self.sock, self.end), 1 << 14)
-
-
-class _Stream(io.RawIOBase):
-    def __init__(self, sock: socket.socket, end: float) -> None:
-        self.sock, self.end = sock, end
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(left)
-        try:
-            return self.sock.recv_into(buffer)
-        except OSError as error:
-            if type(error).__name__ in ("SSLZeroReturnError", "SSLEOFError"):
-                return 0  # closed without a word
-            raise
-
-
-def _kept(response: HTTPResponse, end: float, url: str) -> Answer:
-    headers = response.headers
-    status = response.status
-    location = headers.get("Location", "").strip() if status in MOVED else ""
-    page, cut = (None, "") if location else _page(response, end, url)
+    received = _Received(sock, end)
+    status, headers = received.head()
+    url = address.url(name, target)
+    location = headers.get("location", [""])[0] if status in MOVED else ""
+    page, cut = (None, "") if location else _page(received, status, headers, url)
     return Answer(
         url=url,
         status=status,
-        hsts=tuple(value.strip() for value in headers.get_all("Strict-Transport-Security", [])),
+        hsts=tuple(headers.get(HSTS, [])),
         location=resolved(url, location) if location else "",
-        cookies=tuple(_cookie(value) for value in headers.get_all("Set-Cookie", [])),
+        cookies=tuple(map(_cookie, headers.get("set-cookie", []))),
         page=page,
         cut=cut,
     )
 
 
-def _page(response: HTTPResponse, end: float, url: str) -> tuple[Contents | None, str]:
+_Headers = Mapping[str, Sequence[str]]  # by names in small letters
+
+
+class _Received:
+    """What a server sends, read no longer than until a moment, however slowly it drips."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self.sock, self.end = sock, end
+        self.bytes = bytearray()
+        self.started = False
+
+    def more(self) -> bool:
+        """Whether more came; not where the connection was closed. Raises OSError."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(left)
+        try:
+            came = self.sock.recv(1 << 16)
+        except OSError as error:
+            if type(error).__name__ not in ("SSLZeroReturnError", "SSLEOFError"):
+                raise
+            came = b""  # closed without a word
+        self.bytes += came
+        self.started = self.started or bool(came)
+        return bool(came)
+
+    def line(self) -> str:
+        """The next line. Raises NoAnswer: there is none; ValueError: it is too long."""
+        searched = 0
+        while True:
+            at = self.bytes.find(b"\n", searched)
+            if at >= 0:
+                break
+            searched = len(self.bytes)
+            if searched > HEAD_BYTES:
+                raise ValueError("a line is too long")
+            if not self.more():
+                raise NoAnswer("the connection was closed without an answer", refused=not self.started)
+        line = self.take(at + 1)
+        return line.decode("latin-1").rstrip("\r\n")
+
+    def take(self, count: int) -> bytes:
+        taken = bytes(self.bytes[:count])
+        del self.bytes[:count]
+        return taken
+
+    def head(self) -> tuple[int, _Headers]:
+        """Status and headers, those passed over that only announce an answer. Raises NoAnswer, OSError, ValueError."""
+        while True:
+            found = re.fullmatch(r"HTTP/\d\.\d (\d{3})(?: .*)?", self.line())
+            if not found:
+                raise ValueError("no proper answer of HTTP")
+            headers: dict[str, list[str]] = {}
+            for _number in range(HEADERS):
+                line = self.line()
+                if not line:
+                    break
+                name, _colon, value = line.partition(":")
+                headers.setdefault(name.strip().lower(), []).append(value.strip())
+            else:
+                raise ValueError("no proper answer of HTTP: too many headers")
+            if found.group(1)[0] != "1":
+                return int(found.group(1)), headers
+
+    def body(self, headers: _Headers) -> tuple[bytes, str]:
+        """The body as far as it was read, and why it was not read to its end."""
+        whole = bytearray()
+        try:
+            for piece in self._pieces(headers):
+                whole += piece
+                if len(whole) > PAGE_BYTES:
+                    return bytes(whole[:PAGE_BYTES]), f"it is larger than {PAGE_BYTES >> 20} MiB"
+        except OSError as error:
+            return bytes(whole), f"it took more than {ANSWER_S:.0f} s" if _late(error) else "it broke off"
+        except (ValueError, NoAnswer):
+            return bytes(whole), "it broke off"
+        return bytes(whole), ""
+
+    def _pieces(self, headers: _Headers) -> Iterator[bytes]:
+        if "chunked" in headers.get("transfer-encoding", [""])[-1].lower():
+            while True:
+                size = int(self.line().partition(";")[0].strip(), 16)
+                if size <= 0:
+                    return
+                yield from self._exactly(size)
+                self.line()
+        length = headers.get("content-length", [""])[0]
+        if length:
+            yield from self._exactly(int(length))
+            return
+        yield self.take(len(self.bytes))
+        while self.more():
+            yield self.take(len(self.bytes))
+
+    def _exactly(self, count: int) -> Iterator[bytes]:
+        while count > 0:
+            if not self.bytes and not self.more():
+                raise ValueError("less came than was announced")
+            piece = self.take(count)
+            count -= len(piece)
+            yield piece
+
+
+def _page(received: _Received, status: int, headers: _Headers, url: str) -> tuple[Contents | None, str]:
     """What a page holds, and why not all of it was read."""
     from .web_forms import Contents, contents
 
-    kind = response.headers.get_content_type() if response.headers.get("Content-Type") else ""
-    if kind and kind not in _PAGE_TYPES:
+    kind, _semicolon, parameters = headers.get("content-type", [""])[0].lower().partition(";")
+    if status in (204, 304) or (kind and kind.strip() not in _PAGE_TYPES):
         return None, ""
-    body, cut = _body(response, end)
+    body, cut = received.body(headers)
     if not kind and body.lstrip()[:1] != b"<":
         return None, cut
-    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+    if headers.get("content-encoding", ["identity"])[0].lower() not in ("", "identity"):
         return Contents(), "it is compressed, though that was not asked for"
-    found = contents(_text(body, response.headers.get_content_charset("")), url)
+    charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", parameters)
+    found = contents(_text(body, charset.group(1) if charset else ""), url)
     return found, cut or found.problem
-
-
-def _body(response: HTTPResponse, end: float) -> tuple[bytes, str]:
-    """The body as far as it was read, and why it was not read to its end."""
-    from http.client import HTTPException
-
-    body = b""
-    try:
-        while len(body) <= PAGE_BYTES:
-            chunk = response.read1(1 << 16)
-            if not chunk:
-                short = response.length  # what was announced and did not come
-                return body, "it broke off" if short else ""
-            body += chunk
-    except TimeoutError:
-        return body, f"it took more than {ANSWER_S:.0f} s"
-    except (OSError, HTTPException, ValueError):
-        return body, "it broke off"
-    return body[:PAGE_BYTES], f"it is larger than {PAGE_BYTES >> 20} MiB"
 
 
 def _text(body: bytes, charset: str) -> str:
@@ -256,8 +301,12 @@ def _proxy_line(address: Address) -> bytes:
     return f"PROXY {family} {address.ip} {address.ip} 40000 {address.port}\r\n".encode()
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError) or "timed out" in str(error):
+def _late(error: OSError) -> bool:
+    return isinstance(error, TimeoutError) or "timed out" in str(error)  # until Python 3.9 they are two
+
+
+def _reason(error: OSError) -> str:
+    if _late(error):
         return f"no answer within {ANSWER_S:.0f} s"
     return getattr(error, "reason", "") or getattr(error, "strerror", "") or type(error).__name__
 
@@ -346,17 +395,14 @@ class _Crawler:
                     self._add(site.name, address.url(site.name, target), address)
 
     def run(self) -> dict[str, Crawl]:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(WORKERS) as pool:
-            while self.steps:
-                if time.monotonic() > self.end:
-                    for name in {name for name, _url, _address in self.steps}:
-                        self.found[name].bounds[f"the limit of {CRAWL_S:.0f} s was reached"] = None
-                    break
-                batch, self.steps = self.steps[: WORKERS * 2], self.steps[WORKERS * 2 :]
-                for visit in pool.map(_visit, batch):
-                    self._take(visit)
+        while self.steps:
+            if time.monotonic() > self.end:
+                for name in {name for name, _url, _address in self.steps}:
+                    self.found[name].bounds[f"the limit of {CRAWL_S:.0f} s was reached"] = None
+                break
+            batch, self.steps = self.steps[: WORKERS * 2], self.steps[WORKERS * 2 :]
+            for visit in _side_by_side(_visit, batch):
+                self._take(visit)
         return self.found
 
     def _take(self, visit: Visit) -> None:
@@ -450,8 +496,6 @@ class Request:
 
 def ask_all(host: Host, requests: Iterable[Request]) -> dict[Request, Answer | NoAnswer]:
     """The answers to many requests, made side by side. Raises Unseen: no time left."""
-    from concurrent.futures import ThreadPoolExecutor
-
     wanted = list(dict.fromkeys(requests))
     end = time.monotonic() + min(ASK_ALL_S, host.seconds_left() / 2)
 
@@ -463,5 +507,31 @@ def ask_all(host: Host, requests: Iterable[Request]) -> dict[Request, Answer | N
         except NoAnswer as none:
             return none
 
-    with ThreadPoolExecutor(WORKERS * 2) as pool:
-        return dict(zip(wanted, pool.map(answer, wanted)))
+    return dict(zip(wanted, _side_by_side(answer, wanted)))
+
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+def _side_by_side(work: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
+    """What work gives for each item, in their order; a few at a time. The audit's end does not wait for it."""
+    import threading
+
+    waiting = list(enumerate(items))[::-1]
+    done: dict[int, _Out] = {}
+
+    def run() -> None:
+        while waiting:
+            try:
+                place, item = waiting.pop()
+            except IndexError:
+                return
+            done[place] = work(item)
+
+    threads = [threading.Thread(target=run, daemon=True) for _number in range(min(WORKERS, len(items)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [done[place] for place in range(len(items))]

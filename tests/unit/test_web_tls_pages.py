@@ -112,6 +112,16 @@ def test_a_good_site_passes_by_what_was_seen(tmp_path: Path, site: Make, check: 
     assert all(finding.remedy == "" for finding in found)
 
 
+def test_nothing_is_asked_for_twice(tmp_path: Path, site: Make) -> None:
+    one = site(GOOD_PLAIN, GOOD_TLS)
+    host = host_of(tmp_path, one.config(TO_HTTPS, f"{HSTS} root /srv;"))
+    for check in ("redirect", "hsts", "cookies", "forms"):
+        asked(host, check)
+    for server in filter(None, (one.plain, one.tls)):
+        assert len(server.asked) == len(set(server.asked))
+    assert len(one.asked) == 7  # two paths and the page with a form on both servers, and TRACE
+
+
 @pytest.mark.parametrize("check", ["redirect", "hsts", "cookies"])
 def test_without_probes_the_configuration_answers(tmp_path: Path, site: Make, check: str) -> None:
     one = site(GOOD_PLAIN, GOOD_TLS)

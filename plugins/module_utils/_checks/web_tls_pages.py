@@ -715,13 +715,16 @@ def _crawl(host: Host, question: Question, site: str) -> Crawl:
 
 def _crawled(host: Host, question: Question) -> dict[str, Crawl]:
     places: dict[str, dict[Address, None]] = {}
+    known: dict[Request, Answer | NoAnswer] = {}
     for subject in _subjects(host, question):
+        seen = _seen(host, question, subject)
+        known.update({**seen.plain, **seen.tls})
         away = _judged_elsewhere(host, "forms", question, subject)
         for site in subject.own if subject.server.pid and not away else ():
             for socket in (*subject.sockets(True), *subject.sockets(False)):
                 if owner(subject.server, socket.listen, site) is subject.vhost:
                     places.setdefault(site, {}).update(dict.fromkeys(_address(host, subject, socket)))
-    return crawl(host, [Site(name, tuple(at)) for name, at in places.items()], _MARK)
+    return crawl(host, [Site(name, tuple(at)) for name, at in places.items()], _MARK, known)
 
 
 def _form_faults(found: Crawl) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, Union
 
 from .._host import Host
 from .web_urls import is_file, looks_acting, resolved
@@ -327,6 +327,30 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
+@dataclass(frozen=True)
+class Request:
+    """One request that is to be made."""
+
+    address: Address
+    name: str
+    target: str
+    method: str = "GET"
+
+    @property
+    def url(self) -> str:
+        return self.address.url(self.name, self.target)
+
+    def answer(self) -> Answer | NoAnswer:
+        """Make it."""
+        try:
+            return ask(self.address, self.name, self.target, self.method)
+        except NoAnswer as none:
+            return none
+
+
+_Answers = Mapping[Request, Union[Answer, NoAnswer]]
+
+
 # -- all pages of own sites -------------------------------------------------------------------------------------------
 
 
@@ -367,12 +391,12 @@ class Crawl:
         return found
 
 
-def crawl(host: Host, sites: Sequence[Site], marker: str) -> dict[str, Crawl]:
+def crawl(host: Host, sites: Sequence[Site], marker: str, known: _Answers | None = None) -> dict[str, Crawl]:
     """Visit the pages of sites that their front pages lead to, over http and https. Raises Unseen: no time left.
 
-    marker: a made-up path, whose answer is a site's error page.
+    marker: a made-up path, whose answer is a site's error page; known: answers that need not be asked for again.
     """
-    return _Crawler(sites, marker, time.monotonic() + min(CRAWL_S, host.seconds_left() / 2)).run()
+    return _Crawler(sites, marker, time.monotonic() + min(CRAWL_S, host.seconds_left() / 2), known or {}).run()
 
 
 _Step = tuple[str, str, Address]  # site, URL, where it is asked
@@ -381,7 +405,8 @@ _Step = tuple[str, str, Address]  # site, URL, where it is asked
 class _Crawler:
     """Breadth first, so that a bound leaves out what lies deepest."""
 
-    def __init__(self, sites: Sequence[Site], marker: str, end: float) -> None:
+    def __init__(self, sites: Sequence[Site], marker: str, end: float, answers: _Answers) -> None:
+        self.answers = answers
         self.sites = {site.name: site for site in sites}
         self.end = end
         self.found = {site.name: Crawl() for site in sites}
@@ -401,7 +426,7 @@ class _Crawler:
                     self.found[name].bounds[f"the limit of {CRAWL_S:.0f} s was reached"] = None
                 break
             batch, self.steps = self.steps[: WORKERS * 2], self.steps[WORKERS * 2 :]
-            for visit in _side_by_side(_visit, batch):
+            for visit in _side_by_side(self._visit, batch):
                 self._take(visit)
         return self.found
 
@@ -460,15 +485,10 @@ class _Crawler:
         self.count[kind] = self.count.get(kind, 0) + 1
         self.steps.append((name, url, address))
 
-
-def _visit(step: _Step) -> Visit:
-    name, url, address = step
-    target = re.sub(r"^https?://[^/?]*", "", url) or "/"
-    try:
-        answer: Answer | NoAnswer = ask(address, name, target)
-    except NoAnswer as none:
-        answer = none
-    return Visit(name, url, address, answer)
+    def _visit(self, step: _Step) -> Visit:
+        name, url, address = step
+        request = Request(address, name, re.sub(r"^https?://[^/?]*", "", url) or "/")
+        return Visit(name, url, address, self.answers.get(request) or request.answer())
 
 
 def _name_and_port(where: str, scheme: str) -> tuple[str, int]:
@@ -480,32 +500,14 @@ def _name_and_port(where: str, scheme: str) -> tuple[str, int]:
 # -- single requests to many sites ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Request:
-    """One request that is to be made."""
-
-    address: Address
-    name: str
-    target: str
-    method: str = "GET"
-
-    @property
-    def url(self) -> str:
-        return self.address.url(self.name, self.target)
-
-
 def ask_all(host: Host, requests: Iterable[Request]) -> dict[Request, Answer | NoAnswer]:
     """The answers to many requests, made side by side. Raises Unseen: no time left."""
     wanted = list(dict.fromkeys(requests))
     end = time.monotonic() + min(ASK_ALL_S, host.seconds_left() / 2)
 
     def answer(request: Request) -> Answer | NoAnswer:
-        if time.monotonic() > end:
-            return NoAnswer(f"the limit of {ASK_ALL_S:.0f} s was reached")
-        try:
-            return ask(request.address, request.name, request.target, request.method)
-        except NoAnswer as none:
-            return none
+        late = time.monotonic() > end
+        return NoAnswer(f"the limit of {ASK_ALL_S:.0f} s was reached") if late else request.answer()
 
     return dict(zip(wanted, _side_by_side(answer, wanted)))
 

@@ -261,7 +261,7 @@ def test_the_group_of_the_certificate_alone(served: Callable[..., Endpoint]) -> 
 
 
 def test_a_group_that_this_hosts_openssl_does_not_have() -> None:
-    """X25519MLKEM768 is offered by number, and the server asks for it."""
+    """X25519MLKEM768 is offered by number, and the server asks for it; more than that it does not do here."""
 
     def answer(sock: socket.socket) -> None:
         hello = read_hello(sock)
@@ -273,8 +273,30 @@ def test_a_group_that_this_hosts_openssl_does_not_have() -> None:
 
     with own_server(answer) as port:
         found = ask(port)
-    assert found.accepted == ["TLSv1.3"]
     assert found.groups == ["X25519MLKEM768", "X25519"]
+    assert found.protocols["TLSv1.3"] is None
+    assert found.notes["TLSv1.3"].startswith("openssl s_client: ")
+    assert found.unseen == found.notes["TLSv1.3"]
+
+
+def test_a_server_that_asks_for_other_keys_and_then_has_no_certificate() -> None:
+    """Some look for the certificate of a name only once they have the keys: that they want keys accepts nothing."""
+
+    def answer(sock: socket.socket) -> None:
+        hello = read_hello(sock)
+        if 0x0304 in hello.versions and 0x1301 in hello.suites and len(hello.extensions[51]) == 2:
+            retry(sock, 0x001D)
+        else:
+            refuse(sock, 80 if 0x0304 in hello.versions else 70)
+
+    assert unseen(answer) == "every handshake is refused (alert internal_error, alert protocol_version)"
+
+
+def test_a_server_that_wants_keys_which_cannot_be_sent_at_once(served: Callable[..., Endpoint]) -> None:
+    found = served(RSA, "-tls1_3", "-groups", "P-521")
+    assert found.accepted == ["TLSv1.3"]
+    assert found.groups == ["secp521r1"]
+    assert found.notes == {}
 
 
 def test_a_server_without_a_second_try_is_asked_with_keys_at_once() -> None:

@@ -14,6 +14,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -34,6 +35,7 @@ from .tls_messages import (
     HANDSHAKE,
     HELLO_DONE,
     SERVER_HELLO,
+    SHARED,
     SIGNATURES,
     SSL3,
     TLS1_0,
@@ -196,10 +198,7 @@ class _Asking:
         self._first: dict[str, Answer] = {}
         for protocol in (TLS1_3, *OLD_PROTOCOLS):
             try:
-                answer = self._offer(protocol)
-                if answer is None and protocol == TLS1_3:
-                    answer = self._offer(protocol, shares=True)
-                    self._shares = answer is not None
+                answer = self._newest() if protocol == TLS1_3 else self._offer(protocol)
             except Unseen as unseen:
                 self.endpoint.notes[protocol] = str(unseen)
                 # no server, or one that twice gives no answer: the rest would only take time
@@ -210,7 +209,18 @@ class _Asking:
             if answer:
                 self._first[protocol] = answer
         if not self._first:
-            raise Unseen(next(iter(self.endpoint.notes.values()), f"every handshake is refused ({self._wire.refusal})"))
+            refused = f"every handshake is refused ({', '.join(self._wire.refusals)})"
+            raise Unseen(next(iter(self.endpoint.notes.values()), refused))
+
+    def _newest(self) -> Answer | None:
+        """The first answer in TLS 1.3; afterwards it is asked without keys, where the server then asks for them.
+
+        A server that asks for other keys has not looked for a certificate yet: one for keys that it refused is none.
+        """
+        answer = self._offer(TLS1_3, shares=True)
+        again = self._offer(TLS1_3)
+        self._shares = again is None
+        return answer or (again if again and again.group not in SHARED else None)
 
     def _offer(
         self,
@@ -255,6 +265,10 @@ class _Asking:
             self._signed(answer)
         self.endpoint.early_data = self._noted("early_data", talks.early_data)
         self.endpoint.renegotiation = self._noted("renegotiation", talks.renegotiation)
+        if TLS1_3 in self._first and self._first[TLS1_3].retry and not talks.answers():
+            self.endpoint.protocols[TLS1_3] = None
+            self.endpoint.notes[TLS1_3] = talks.complaint()
+            self.endpoint.unseen = "" if self.endpoint.accepted else self.endpoint.notes[TLS1_3]
         if not self.endpoint.chains:
             self.endpoint.notes["chains"] = talks.complaint() or "the server sent no certificate"
 
@@ -373,13 +387,13 @@ class _Asking:
 
 @dataclass
 class _Wire:
-    """Connections to one endpoint. refusal: how the server refused last."""
+    """Connections to one endpoint. refusals: in which ways the server refused."""
 
     address: str
     port: int
     name: str
     end: float
-    refusal: str = ""
+    refusals: list[str] = field(default_factory=list)
 
     def ask(self, offer: Offer) -> Answer | None:
         """The server's answer, None if it refuses. Raises Unseen: no server, not TLS, too slow, an alert that says
@@ -389,12 +403,16 @@ class _Wire:
             alert, answer = self._exchange(hello)
             if answer:
                 return answer
-            self.refusal = "the connection is closed" if alert is None else f"alert {alert_name(alert)}"
+            self._note_refusal("the connection is closed" if alert is None else f"alert {alert_name(alert)}")
             if alert in _REFUSING or (last and (alert is None or alert in _DOUBTFUL)):
                 return None
             if alert is not None and alert not in _DOUBTFUL:
                 raise Unseen(f"the server answers with the alert {alert_name(alert)}")
         return None
+
+    def _note_refusal(self, how: str) -> None:
+        if how not in self.refusals:
+            self.refusals.append(how)
 
     def _exchange(self, hello: bytes) -> tuple[int | None, Answer | None]:
         """One connection: an alert, an answer, or neither where the server closes it."""
@@ -497,10 +515,8 @@ _SIGNERS = {
     "RSA": "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512",
     "EC": "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:RSA+SHA256:RSA+SHA384:RSA+SHA512",
 }
-_MESSAGE = re.compile(
-    r"^([<>]{3}) [^\n]*?, (Handshake|Alert) \[length [0-9a-f]+\](?:, ([^\n]*))?\n((?: {4}[^\n]*\n)*)", re.MULTILINE
-)
-_ERROR = re.compile(r"^[0-9A-F]+:error:[^:\n]*:[^:\n]*:[^:\n]*:([^:\n]*)", re.MULTILINE)
+_MESSAGE = r"(?m)^([<>]{3}) [^\n]*?, (Handshake|Alert) \[length [0-9a-f]+\](?:, [^\n]*)?\n((?: {4}[^\n]*\n)*)"
+_ERROR = r"(?m)^[0-9A-F]+:error:[^:\n]*:[^:\n]*:[^:\n]*:([^:\n]*)"
 
 
 class _Talk:
@@ -522,15 +538,16 @@ class _Talk:
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self.stdout = self.process.stdout
-        self.process.stdin.write(said)
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(said)
+            self.process.stdin.flush()
 
     def read(self) -> None:
         """Take what it printed."""
         chunk = os.read(self.stdout.fileno(), 1 << 16)
         self.output += chunk
         self.ended = not chunk or len(self.output) > 8 * ANSWER_BYTES
-        if self.finished_at is None and FINISHED in [message[0] for message in self.received()]:
+        if self.finished_at is None and FINISHED in [data[0] for data in self.received()]:
             self.finished_at = time.monotonic()
 
     @property
@@ -542,29 +559,26 @@ class _Talk:
         """End the process."""
         for stream in (self.process.stdin, self.process.stdout):
             if stream:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
         self.process.kill()
         self.process.wait()
 
-    def messages(self) -> list[tuple[str, str, str, bytes]]:
-        """Direction ('<<<' from the server), kind, what OpenSSL says of it, and the bytes."""
-        found = _MESSAGE.findall(self.output.decode("utf-8", "replace"))
-        return [(way, kind, words, _unhex(lines)) for way, kind, words, lines in found]
+    def messages(self) -> list[tuple[str, str, bytes]]:
+        """Direction ('<<<' from the server), 'Handshake' or 'Alert', and the bytes."""
+        found = re.findall(_MESSAGE, self.output.decode("utf-8", "replace"))
+        return [(way, kind, _unhex(lines)) for way, kind, lines in found]
 
     def received(self) -> list[bytes]:
         """The server's handshake messages."""
-        return [data for way, kind, _words, data in self.messages() if (way, kind) == ("<<<", "Handshake") and data]
+        return [data for way, kind, data in self.messages() if (way, kind) == ("<<<", "Handshake") and data]
 
     def alert(self) -> str:
         """The server's last alert that is no goodbye, or the line by which openssl complains."""
-        alerts = [
-            alert_name(data[1])
-            for way, kind, _words, data in self.messages()
-            if (way, kind) == ("<<<", "Alert") and len(data) == 2 and data[1]
-        ]
-        if alerts:
-            return f"the server answers openssl s_client with the alert {alerts[-1]}"
-        errors = _ERROR.findall(self.output.decode("utf-8", "replace"))
+        alerts = [data[1] for way, kind, data in self.messages() if (way, kind) == ("<<<", "Alert") and data[1:]]
+        if any(alerts):
+            return f"the server answers openssl s_client with the alert {alert_name([*filter(None, alerts)][-1])}"
+        errors = re.findall(_ERROR, self.output.decode("utf-8", "replace"))
         if errors:
             return f"openssl s_client: {errors[-1]}"
         return "the server closes the connection of openssl s_client" if self.ended else "openssl s_client was too slow"
@@ -679,7 +693,7 @@ def _ticket_came(talk: _Talk) -> bool:
 
 def _asked_again(talk: _Talk) -> bool:
     """Whether the client began a second handshake."""
-    hellos = [data for way, kind, _words, data in talk.messages() if (way, kind) == (">>>", "Handshake")]
+    hellos = [data for way, kind, data in talk.messages() if (way, kind) == (">>>", "Handshake")]
     return sum(1 for data in hellos if data[:1] == b"\x01") > 1
 
 
@@ -688,4 +702,4 @@ def _renegotiation_known(talk: _Talk) -> bool:
         return False
     if [data[0] for data in talk.received()].count(FINISHED) > 1:
         return True
-    return any((way, kind) == ("<<<", "Alert") for way, kind, _words, _data in talk.messages())
+    return any((way, kind) == ("<<<", "Alert") for way, kind, _data in talk.messages())

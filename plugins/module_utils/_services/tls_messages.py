@@ -44,6 +44,8 @@ GROUPS = {
     0x0002: "sect163r1", 0x0001: "sect163k1", 0x0029: "curveSM2",
 }  # fmt: skip
 
+SHARED = (0x001D, 0x0017)  # those that keys can be sent for at once
+
 # Signature algorithms by the hash that each uses (RFC 8446, 4.2.3; RFC 5246, 7.4.1.4.1).
 SIGNATURES = {
     "SHA-256": (0x0403, 0x0804, 0x0809, 0x0401, 0x0402, 0x081A),
@@ -222,7 +224,8 @@ def _shares() -> bytes:
     """Keys that nobody could use, but a server can: a number for X25519, and P-256's own base point."""
     point = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
     point += "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
-    return b"\x00\x1d" + _short(os.urandom(32), 2) + b"\x00\x17" + _short(b"\x04" + bytes.fromhex(point), 2)
+    keys = zip(SHARED, (os.urandom(32), b"\x04" + bytes.fromhex(point)))
+    return b"".join(struct.pack(">H", group) + _short(key, 2) for group, key in keys)
 
 
 def _words(numbers: Sequence[int]) -> bytes:

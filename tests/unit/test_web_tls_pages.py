@@ -149,6 +149,19 @@ def test_other_sites_are_asked_for_nothing_that_an_application_answers(
     assert {method for method, _target in one.asked} <= {"TRACE"}
 
 
+def test_other_sites_whose_errors_an_application_tells_are_asked_for_nothing(tmp_path: Path, site: Make) -> None:
+    one = site(None, GOOD_TLS)
+    config = one.config("", f"{HSTS} error_page 404 405 /error.php; root /srv;")
+    assert told(asked(host_of(tmp_path, config), "hsts", own=())) == [("pass", "running")]
+    assert one.asked == []
+
+
+def test_what_the_configuration_does_not_tell_cannot_be_told(tmp_path: Path, site: Make) -> None:
+    one = site(GOOD_PLAIN)
+    config = one.config("location /.well-known/acme-challenge/ { root /srv; } location / { internal; }", "")
+    assert told(asked(host_of(tmp_path, config), "redirect", probe=False)) == [("error", "")]
+
+
 @pytest.mark.parametrize("check", ["redirect", "hsts", "cookies", "forms"])
 @pytest.mark.parametrize("seconds_ago", [-60, 3600])
 def test_what_runs_is_not_what_the_files_say(tmp_path: Path, site: Make, check: str, seconds_ago: int) -> None:

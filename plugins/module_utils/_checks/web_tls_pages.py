@@ -49,7 +49,7 @@ from .._services.web_security import (
     reached_at,
     security,
 )
-from .._services.web_urls import shown
+from .._services.web_urls import looks_acting, shown
 from ._sites import answers, plain, whole
 from ._sites import subject as label_of
 
@@ -57,6 +57,7 @@ NAMES = 20  # of one virtual host that are asked for
 PLACES = 20  # of one virtual host that are asked for
 _MARK = "/privacy-hosting-audit"  # a path that no site has
 _NOBODY = "privacy-hosting-audit.invalid"  # a name that nobody has
+_ERROR_PAGE = re.compile("(?i)error_page|errordocument")
 _TYPED = re.compile(r"[\w-]+(\.[\w-]+)+")  # names that visitors can type
 _PERMANENT = (301, 308)
 _PASSES_ON = re.compile(r"(?i)\w+_pass|proxypass(match)?")
@@ -176,6 +177,7 @@ def _weighed(
     bounds: what ended the looking early.
     """
     running = subject.server.running
+    configured = configured or [Layer(CONFIGURED, None, "the configuration does not tell", subject.vhost.source)]
     layers = [*configured, running, *observed]
     status, proof, seen, source = weigh(_summed(layers))
     source = next((layer.source for layer in configured if layer.good is (status == PASS)), "") or source
@@ -276,13 +278,21 @@ def _requests(host: Host, subject: Subject) -> Iterator[Request]:
     for socket in [*subject.sockets(False), *subject.sockets(True)]:
         for at in _address(host, subject, socket):
             for name in _askable(subject, socket):
-                if socket.tls or subject.server.name == "apache":
+                if (socket.tls or subject.server.name == "apache") and (subject.own or _answers_itself(subject)):
                     yield Request(at, name, _MARK, "TRACE")
                 if subject.own:
                     for target in ("/", _MARK, *_place_targets(subject)):
                         yield Request(at, name, target)
                 elif not socket.tls and _redirects_all(subject):
                     yield Request(at, name, _MARK)
+
+
+def _answers_itself(subject: Subject) -> bool:
+    """Whether the server's refusal of TRACE (405) is a page of its own, and no application's."""
+    http = [entry for block in subject.server.config if block.name == "http" for entry in block.block or ()]
+    inside = (subject.vhost.directive.block if subject.vhost.directive else None) or ()
+    pages = [entry for entry in (*subject.server.config, *http, *inside) if _ERROR_PAGE.fullmatch(entry.name)]
+    return not any("405" in entry.args[:-1] for entry in pages)
 
 
 def _address(host: Host, subject: Subject, socket: Socket) -> Iterator[Address]:
@@ -303,7 +313,7 @@ def _place_targets(subject: Subject) -> list[str]:
     for context in contexts:
         matched = re.fullmatch(r"(?i)location (?:\^~ )?(/[\w./-]*?)/?", context.rpartition(" > ")[2])
         if matched and matched.group(1) != "/":
-            found.append(f"{matched.group(1)}{_MARK}")
+            found += [] if looks_acting(f"http://x{matched.group(1)}") else [f"{matched.group(1)}{_MARK}"]
     return list(dict.fromkeys(found))[:PLACES]
 
 

@@ -216,6 +216,29 @@ def test_a_server_that_goes_away_meanwhile() -> None:
     assert found.renegotiation is None
 
 
+def test_a_server_that_has_had_enough() -> None:
+    """That it closes every connection from some moment on refuses no suite."""
+    accepted = [0x009C, 0x009D, 0x003C, 0x002F, 0x0035, 0x000A]
+    connections = itertools.count()
+
+    def answer(sock: socket.socket) -> None:
+        hello = read_hello(sock)
+        common = [code for code in accepted if code in hello.suites]
+        if next(connections) >= 10:
+            return
+        if hello.version == 0x0303 and not hello.versions and common:
+            choose(sock, 0x0303, common[0], RSA.der)
+        else:
+            refuse(sock, 40)
+
+    with own_server(answer) as port:
+        found = ask(port)
+    assert found.accepted == ["TLSv1.2"]
+    assert 1 < len(found.suites["TLSv1.2"]) < len(accepted)
+    assert found.notes["TLSv1.2 suites"] == "the server no longer accepts what it accepted before"
+    assert found.compression is None
+
+
 def test_a_list_of_suites_that_breaks_off_says_so() -> None:
     """A server that chooses what it was not offered cannot keep the audit going round."""
 

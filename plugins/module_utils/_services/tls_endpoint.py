@@ -235,12 +235,21 @@ class _Asking:
         offered = tuple(suites) or (new_suites() if protocol == TLS1_3 else old_suites())
         offer = Offer(protocol, offered, self._wire.name, groups, signatures, compression, shares or self._shares)
         answer = self._wire.ask(offer)
+        if answer is None and self._wire.doubtful:
+            self._still_served()
         if answer is None or answer.version != VERSIONS[protocol]:
             return None
         if answer.suite not in offered:
             raise Unseen(f"the server chose {suite_name(answer.suite)}, which was not offered")
         self._keep(answer)
         return answer
+
+    def _still_served(self) -> None:
+        """Raise Unseen if the server now refuses what it accepted: then a refusal says nothing about the offer."""
+        for protocol, first in self._first.items():
+            if not self._wire.ask(Offer(protocol, [first.suite], self._wire.name, shares=protocol == TLS1_3)):
+                raise Unseen("the server no longer accepts what it accepted before")
+            return
 
     def _keep(self, answer: Answer) -> None:
         """What every answer tells by the way."""
@@ -387,13 +396,15 @@ class _Asking:
 
 @dataclass
 class _Wire:
-    """Connections to one endpoint. refusals: in which ways the server refused."""
+    """Connections to one endpoint. refusals: in which ways the server refused; doubtful: whether the last one was
+    not by an alert that says so."""
 
     address: str
     port: int
     name: str
     end: float
     refusals: list[str] = field(default_factory=list)
+    doubtful: bool = False
 
     def ask(self, offer: Offer) -> Answer | None:
         """The server's answer, None if it refuses. Raises Unseen: no server, not TLS, too slow, an alert that says
@@ -404,6 +415,7 @@ class _Wire:
             if answer:
                 return answer
             self._note_refusal("the connection is closed" if alert is None else f"alert {alert_name(alert)}")
+            self.doubtful = alert not in _REFUSING
             if alert in _REFUSING or (last and (alert is None or alert in _DOUBTFUL)):
                 return None
             if alert is not None and alert not in _DOUBTFUL:

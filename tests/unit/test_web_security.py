@@ -126,6 +126,25 @@ NAMED = "listen 80; server_name a.example www.a.example;"
         ),
         ("if ($cookie_x) { return 200 ok; } return 301 https://$host/;",
          [("server", "unclear", None), ("server", "redirects", True)]),
+        # what escapes a redirect: other paths, errors that are answered, rewriting that ends before it
+        ("if ($request_uri ~ ^/health) { break; } return 301 https://$host$request_uri;",
+         [("server", "redirects", True), ("server", "answers", None)]),
+        ("if ($request_uri ~ ^/.well-known/acme-challenge/) { break; } return 301 https://$host$request_uri;",
+         [("server", "redirects", True)]),
+        ("if ($request_uri !~ ^/.well-known/acme-challenge/) { return 301 https://$host$request_uri; } root /w;",
+         [("server", "redirects", True)]),
+        ("rewrite ^/health /ok.html last; return 301 https://$host$request_uri;",
+         [("server", "redirects", True), ("server", "answers", None)]),
+        ("break; return 301 https://$host$request_uri;", [("server", "answers", None)]),
+        ("rewrite ^/(?!health) https://$host$request_uri permanent; root /w;", [("server", "answers", None)]),
+        ("error_page 404 =200 /index.html; return 404;", [("server", "unclear", None)]),
+        ("set $to 0; if ($scheme = http) { set $to 1; } if ($to = 1) { return 301 https://$host$request_uri; }",
+         [("server", "redirects", True)]),
+        ("set $to 1; if ($arg_x) { set $to 0; } if ($to) { return 301 https://$host$request_uri; } root /w;",
+         [("server", "redirects", True), ("server", "unclear", None)]),
+        ("if ($by_map) { return 301 https://$host$request_uri; } root /w;", [("server", "redirects", True)]),
+        ("if ($by_other) { return 301 https://$host$request_uri; } root /w;",
+         [("server", "redirects", True), ("server", "unclear", None)]),
         ("location / { return 301 https://$host$request_uri; }", [("location /", "redirects", True)]),
         (
             "location / { return 301 https://$host$request_uri; } location /api/ { proxy_pass http://[::1]:8; }",
@@ -147,7 +166,15 @@ NAMED = "listen 80; server_name a.example www.a.example;"
     ],
 )  # fmt: skip
 def test_what_nginx_does_with_plain_http(tmp_path: Path, inside: str, found: Found) -> None:
-    assert does(read(nginx(tmp_path, f"server {{ {NAMED} {inside} }}"))) == found
+    maps = "map $scheme $by_map { http 1; default 0; } map $http_x $by_other { default 1; a 0; }"
+    told = does(read(nginx(tmp_path, f"{maps} server {{ {NAMED} {inside} }}")))
+    assert sorted(told, key=str) == sorted(found, key=str)
+
+
+def test_names_with_wildcards_are_tried_too(tmp_path: Path) -> None:
+    text = "if ($host = a.example) { return 301 https://$host$request_uri; } root /w;"
+    told = does(read(nginx(tmp_path, f"server {{ listen 80; server_name a.example *.a.example; {text} }}")))
+    assert told == [("server", "redirects", True), ("server", "answers", None)]
 
 
 def test_the_name_that_a_redirect_loses_is_told(tmp_path: Path) -> None:
@@ -188,6 +215,19 @@ SITE = "ServerName a.example\nServerAlias www.a.example\nDocumentRoot {root}/www
         (f"{ON}{WWW}{BARE}RewriteRule ^ {SAME} [END,NE,R=permanent]", [("server", "redirects", True)]),
         (f"{ON}{BARE}RewriteRule ^ {SAME} [END,NE,R=permanent]",
          [("server", "redirects", True), ("server", "answers", None)]),
+        # what escapes a redirect: other paths, applications that are asked first, rewriting that ends before it
+        (f"{ON}RewriteCond %{{REQUEST_URI}} !^/health\nRewriteRule ^ {SAME} [R=301,L]",
+         [("server", "unclear", True), ("server", "answers", None)]),
+        (f"{ON}RewriteRule ^/api/(.*)$ http://[::1]:8/$1 [P,L]\nRewriteRule ^ {SAME} [R=301,L]",
+         [("server", "answers", None)]),
+        (f"{ON}RewriteRule ^/health$ - [L]\nRewriteRule ^ {SAME} [R=301,L]", [("server", "answers", None)]),
+        (f"{ON}RewriteRule ^/\\.well-known/acme-challenge/ - [L]\nRewriteRule ^ {SAME} [R=301,L]",
+         [("server", "redirects", True)]),
+        (f"{ON}RewriteRule !^/health {SAME} [R=301,L]", [("server", "answers", None)]),
+        ("ProxyPass / http://[::1]:8/\nRedirect permanent / https://elsewhere.example/",
+         [("ProxyPass /", "answers", None)]),
+        ("ProxyPass /.well-known !\nRedirect permanent / https://elsewhere.example/", [("server", "redirects", False)]),
+        (f"ProxyPass / http://[::1]:8/\n{ON}RewriteRule ^ {SAME} [R=301,L]", [("server", "redirects", True)]),
         (f"RewriteEngine off\nRewriteRule ^ {SAME} [R=301,L]", [("server", "answers", None)]),
         (f"{ON}RewriteCond %{{HTTP_USER_AGENT}} bot\nRewriteRule ^ {SAME} [R=301,L]",
          [("server", "unclear", True), ("server", "answers", None)]),

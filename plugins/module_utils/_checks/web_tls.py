@@ -9,6 +9,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ from .._services.web_security import (
     Socket,
     ends_elsewhere,
     leads_here,
+    looked_up,
     owner,
     reached_at,
     security,
@@ -164,7 +166,9 @@ def _front_names(host: Host, question: Question) -> list[str]:
         for server in web_servers(host):
             for vhost in server.vhosts:
                 names += [name for name in map(_sample, map(_bare, vhost.names)) if "." in name]
-    return list(dict.fromkeys(names))[:_NAMES]
+    names = list(dict.fromkeys(names))[:_NAMES]
+    led = looked_up(host, names)
+    return [name for name in names if not led[name] or leads_here(host, name)]
 
 
 def fronts(host: Host, question: Question) -> dict[Front, list[tuple[str, Endpoint]]]:
@@ -469,7 +473,8 @@ def _unprobed(question: Question, site: Site, targets: Sequence[Target]) -> str:
 
 def _refused(site: Site, target: Target, endpoint: Endpoint) -> bool:
     """Whether a virtual host for unknown names refuses all handshakes, as its configuration says."""
-    return bool(endpoint.unseen) and site.security.tls.rejects and target.name is None
+    refused = re.search(r"unrecognized_name|every handshake is refused", endpoint.unseen)
+    return refused is not None and site.security.tls.rejects and target.name is None
 
 
 def _certificate_at(

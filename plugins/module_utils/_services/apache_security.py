@@ -34,6 +34,7 @@ from .web_security import (
 
 _TRIALS = ("/", "/index.html", "/a/b.php", "/PaTh/MaRk-1", "/blog/2026/")
 _MARK = "asked.invalid"  # stands for the name that was asked for
+_NAMES = 500  # of one virtual host that are tried
 _STATUS = {"permanent": 301, "temp": 302, "seeother": 303, "gone": 410}
 _MOVED = (301, 302, 303, 307, 308)
 _SECTIONS = ("directory", "directorymatch", "location", "locationmatch", "files", "filesmatch", "if", "elseif", "else")
@@ -127,19 +128,25 @@ class ApacheSecurity:
         port = next((socket.listen.port for socket in shared if not socket.tls), 80)
         exact = [name.lower() for name in self.vhost.names if re.fullmatch(r"[\w.-]+", name)]
         found: dict[PlainAnswer, list[str]] = {}
-        for name in [*exact[:50], *([] if exact else [""])]:
+        others = [""] if len(exact) < len(self.vhost.names) or not exact else []
+        tried = [*exact[:_NAMES], *others]
+        for name in tried:
             for answer in self._asked(_Request(name, port)):
                 found.setdefault(answer, []).append(name)
         for answer, names in found.items():
-            yield replace(answer, names=() if len(names) == len(exact[:50]) or not exact else tuple(names))
+            yield replace(answer, names=() if len(names) == len(tried) else tuple(filter(None, names)))
+        if len(exact) > _NAMES:
+            yield PlainAnswer("server", UNCLEAR, self.vhost.source, names=(exact[_NAMES],))
 
     def _asked(self, request: _Request) -> Iterator[PlainAnswer]:
         """What happens to requests for one name: rewriting, then aliases, then sections, then files."""
         for entries, context in ((self.inside, "server"), *self._whole_sections()):
             ends = False
-            for answer in (*self._rewritten(entries, request, context), *self._aliased(entries, request, context)):
+            passed_on = self._proxied() if context == "server" else ()
+            moved = self._aliased(entries, request, context)
+            for answer in (*self._rewritten(entries, request, context), *passed_on, *moved):
                 yield answer
-                ends = ends or not (answer.part or answer.does == UNCLEAR)
+                ends = ends or not (answer.part or answer.challenge or answer.does == UNCLEAR)
                 if ends:
                     return
         inherited = self._setting("rewriteoptions")
@@ -148,6 +155,12 @@ class ApacheSecurity:
             return
         yield from self._aliased(self.main, request, "server")
         yield self._content(request)
+
+    def _proxied(self) -> Iterator[PlainAnswer]:
+        """What is passed on to an application; mod_proxy takes its paths before Redirect does."""
+        for entry in named((*self.inside, *self.main), "proxypass", "proxypassmatch"):
+            if len(entry.args) > 1 and entry.args[1] != "!":
+                yield PlainAnswer(f"{entry.name} {entry.args[0]}", ANSWERS, entry.source)
 
     def _whole_sections(self) -> Iterator[tuple[Sequence[Directive], str]]:
         """Sections of the virtual host that are about every request to it."""
@@ -231,21 +244,23 @@ class ApacheSecurity:
             answer = self._rule(entry, request, context, holds)
             if answer is not None:
                 yield answer
-            if answer is not None and not answer.part and answer.does != UNCLEAR:
+            if answer is not None and not (answer.part or answer.challenge or answer.does == UNCLEAR):
                 return
 
     def _rule(self, entry: Directive, request: _Request, context: str, holds: bool | None) -> PlainAnswer | None:
         """What one rule does, None where the request goes on within the virtual host."""
         pattern, target = entry.args[:2]
-        flags = [flag.strip().upper() for flag in (*entry.args, "", "")[2].strip("[]").split(",")]
+        flags = {flag.strip().upper() for flag in (*entry.args, "", "")[2].strip("[]").split(",")}
         every = _matches_all(pattern, request.trials)
-        if target == "-":
-            refused = {"F", "FORBIDDEN", "G", "GONE"} & set(flags)
-            return PlainAnswer(context, REFUSES, entry.source) if refused and holds and every else None
+        challenge = ACME_PATH in pattern.replace("\\", "")
         code = next((_status(flag.partition("=")[2] or "302") for flag in flags if re.match(r"R(EDIRECT)?\b", flag)), 0)
         where = self._expanded(target, request)
-        if not re.match(r"(?i)https?://", where) and not code:
-            return None
+        if flags & {"F", "FORBIDDEN", "G", "GONE"}:
+            return PlainAnswer(context, REFUSES, entry.source) if holds and every else None
+        if flags & {"P", "PROXY"} or not (code or re.match(r"(?i)https?://", where)):
+            ends = flags & {"L", "LAST", "END", "P", "PROXY", "PT", "PASSTHROUGH"}
+            does = ANSWERS if holds else UNCLEAR
+            return PlainAnswer(context, does, entry.source, challenge=challenge) if ends else None
         if not every and where.lower().startswith("https://"):
             return None  # some paths go to https: the others decide
         moved = self._moved(target, code or 302, entry, context, request)
@@ -419,6 +434,9 @@ def _matches(pattern: str, trial: str) -> bool:
 
 
 def _matches_all(pattern: str, trials: Iterable[str]) -> bool:
+    """Whether a pattern takes every request; paths that it looks ahead to leave out do not, but for those of ACME."""
+    if ("(?!" in pattern or pattern.startswith("!")) and "well-known" not in pattern:
+        return False
     return all(_matches(pattern, trial) for trial in trials)
 
 
@@ -447,9 +465,12 @@ def _conditions(entries: Sequence[Directive], request: _Request) -> bool | None:
 
 def _holds(entry: Directive, request: _Request, *, nocase: bool) -> bool | None:
     test, pattern = (*entry.args, "", "")[:2]
-    if test.lower() == "%{request_uri}":
+    if test.lower() in ("%{request_uri}", "%{the_request}"):
+        if ACME_PATH in pattern.replace("\\", ""):
+            return pattern.startswith("!")  # it is about requests of an ACME authority only
         outcomes = {_compared(trial, pattern, nocase=True) for trial in _TRIALS}
-        return outcomes.pop() if len(outcomes) == 1 else None
+        everything = pattern in ("^", "^/", ".*", "^.*$", "^(.*)$", "^/(.*)$", ".", "/")
+        return True if everything and outcomes == {True} else None
     unknown = [name for name in _VARIABLE.findall(test) if request.value(name) is None]
     if unknown or not _VARIABLE.search(test):
         return None

@@ -43,11 +43,17 @@ _CLAIMS = {
     ("proxy_set_header", "x-forwarded-proto https"),
 }
 _MARK = "asked.invalid"  # stands for the name that was asked for
+_NAMES = 500  # of one virtual host that are tried
+_PASSES = "passes"  # no rewriting follows: a location decides
+# what each visitor may choose or have: whatever a condition says of these, some request does not meet it
+_VISITORS = re.compile(r"(http|arg|cookie|remote)_\w+|is_args|args|query_string|host|request(_uri)?|(document_)?uri")
+_PATHS = ("uri", "request_uri", "document_uri")
+_DOUBT = "?"  # set among the variables where it is not known whom an earlier condition met
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What the rewriting directives of a level do with a request: does is '' where they let it pass.
+    """What the rewriting directives of a level do with a request: does is '' where the next ones decide.
 
     target: where it is sent; written: the same as the file has it.
     """
@@ -67,6 +73,8 @@ class NginxSecurity:
         self.inside = (vhost.directive.block if vhost.directive else None) or ()
         self.http = [entry for block in named(server.config, "http") for entry in block.block or ()]
         self.maps = {entry.args[1].lstrip("$"): entry for entry in named(self.http, "map") if len(entry.args) == 2}
+        # pages for errors that are answered with another status
+        self.pages = [entry for entry in (*_all(self.inside), *self.http) if entry.name == "error_page"]
         self.visited = {(place.context, place.source): place.visited for place in vhost.places}
 
     # -- TLS ------------------------------------------------------------------------------------------------------
@@ -100,12 +108,16 @@ class NginxSecurity:
         """What happens to requests over plain http, for each exact name and each place."""
         port = next((socket.listen.port for socket in shared if not socket.tls), 80)
         exact = [name.lower() for name in self.vhost.names if re.fullmatch(r"[\w.-]+", name) and name != "_"]
+        others = [""] if len(exact) < len(self.vhost.names) or not exact else []
+        tried = [*exact[:_NAMES], *others]
         found: dict[PlainAnswer, list[str]] = {}
-        for name in [*exact[:50], *([] if exact else [""])]:
+        for name in tried:
             for answer in self._asked(name, port):
                 found.setdefault(answer, []).append(name)
         for answer, names in found.items():
-            yield replace(answer, names=() if len(names) == len(exact[:50]) or not exact else tuple(names))
+            yield replace(answer, names=() if len(names) == len(tried) else tuple(filter(None, names)))
+        if len(exact) > _NAMES:
+            yield PlainAnswer("server", UNCLEAR, self.vhost.source, names=(exact[_NAMES],))
 
     def _asked(self, name: str, port: int) -> Iterator[PlainAnswer]:
         """What happens to requests for one name."""
@@ -124,10 +136,10 @@ class NginxSecurity:
         }
         passes = False
         for outcome in self._outcomes(self.inside, values):
-            if outcome.does:
-                yield self._answer("server", outcome, name)
-            else:
+            if outcome.does in ("", _PASSES):
                 passes = True
+            else:
+                yield self._answer("server", outcome, name)
         if passes:
             yield from self._places(self.inside, values, name, "")
 
@@ -138,7 +150,7 @@ class NginxSecurity:
         locations = [entry for entry in named(inside, "location") if entry.block is not None]
         whole = any(entry.args in (("/",), ("^~", "/")) for entry in locations)
         if not above and not whole and not any(_everything(entry.args) for entry in locations):
-            yield self._content("server", self.vhost.directive, self.inside)
+            yield self._content("server", self.vhost.directive, self.inside, values)
         for entry in locations:
             if entry.args[:1] and entry.args[0].startswith("@"):
                 continue
@@ -149,20 +161,23 @@ class NginxSecurity:
     def _location(self, entry: Directive, values: Mapping[str, str], name: str, context: str) -> Iterator[PlainAnswer]:
         challenge = entry.args[-1:] != () and ACME_PATH in entry.args[-1].replace("\\", "")
         block = entry.block or ()
-        for outcome in self._outcomes(block, dict(values)):
-            if outcome.does:
+        values = dict(values)
+        for outcome in self._outcomes(block, values):
+            if outcome.does not in ("", _PASSES):
                 yield replace(self._answer(context, outcome, name), challenge=challenge)
                 continue
             if not any(inner.args in (("/",), ("^~", "/")) for inner in named(block, "location")):
-                yield replace(self._content(context, entry, block), challenge=challenge)
+                yield replace(self._content(context, entry, block, values), challenge=challenge)
             yield from self._places(block, values, name, context)
 
-    def _content(self, context: str, entry: Directive | None, block: Sequence[Directive]) -> PlainAnswer:
+    def _content(
+        self, context: str, entry: Directive | None, block: Sequence[Directive], values: Mapping[str, str]
+    ) -> PlainAnswer:
         """A place that lets requests pass to files or an application, unless it refuses all."""
         rules = [(rule.name, rule.args[0]) for rule in named(block, "allow", "deny") if rule.args]
         refuses = rules[:1] == [("deny", "all")]
         source = entry.source if entry else self.vhost.source
-        return PlainAnswer(context, REFUSES if refuses else ANSWERS, source)
+        return PlainAnswer(context, REFUSES if refuses else UNCLEAR if _DOUBT in values else ANSWERS, source)
 
     def _answer(self, context: str, outcome: _Outcome, name: str) -> PlainAnswer:
         names = self.vhost.names
@@ -183,21 +198,40 @@ class NginxSecurity:
         """What one directive may do, and whether it does so to every request."""
         if entry.name == "return":
             return [self._returned(entry, values)], True
+        if entry.name == "break":
+            return [_Outcome(_PASSES)], True
         if entry.name == "set" and len(entry.args) == 2:
             values[entry.args[0].lstrip("$")] = _expand(entry.args[1], values)
         elif entry.name == "rewrite" and len(entry.args) > 1:
             return self._rewritten(entry, values)
         elif entry.name == "if" and entry.block is not None:
-            holds = _condition(entry.args, values)
-            if holds is False:
-                return [], False
-            inner = [outcome for outcome in self._outcomes(entry.block, values) if outcome.does]
-            passes = any(not outcome.does for outcome in self._outcomes(entry.block, values))
-            if holds is None:
-                # who meets the condition cannot be told: it may be nobody or everybody
-                return [one if one.does != ANSWERS else replace(one, does=UNCLEAR) for one in inner], False
-            return inner, not passes
+            return self._conditional(entry, entry.block, values)
         return [], False
+
+    def _conditional(
+        self, entry: Directive, block: Sequence[Directive], values: dict[str, str]
+    ) -> tuple[list[_Outcome], bool]:
+        """What an 'if' may do, and whether it does so to every request."""
+        known = {**values, **self._of_maps(entry.args, values)}
+        holds = _condition(entry.args, known)
+        if holds is False:
+            return [], False
+        if holds:
+            outcomes = self._outcomes(block, values)
+            inner = [outcome for outcome in outcomes if outcome.does]
+            return inner, len(inner) == len(outcomes)
+        # who meets the condition cannot be told: what is set there is not known any more
+        inner = [outcome for outcome in self._outcomes(block, dict(values)) if outcome.does]
+        for made in named(block, "set"):
+            values.pop(made.args[0].lstrip("$") if made.args else "", None)
+        if inner and not all(_VISITORS.fullmatch(name) for name in _variables(entry.args[:1])):
+            values[_DOUBT] = "1"
+        return [one if one.does != ANSWERS else replace(one, does=UNCLEAR) for one in inner], False
+
+    def _of_maps(self, words: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
+        """The values of the variables in some words that maps make of known ones."""
+        chosen = {name: _mapped(self.maps[name], values) for name in _variables(words) if name in self.maps}
+        return {name: value for name, value in chosen.items() if value is not None}
 
     def _returned(self, entry: Directive, values: Mapping[str, str]) -> _Outcome:
         code = entry.args[0] if entry.args else ""
@@ -206,7 +240,8 @@ class NginxSecurity:
             code, target = "302", code
         if code in _MOVED:
             return self._moved(target, int(code), entry, values)
-        return _Outcome(REFUSES if code in _REFUSED else ANSWERS, source=entry.source)
+        answered = any(code in page.args and any(word.startswith("=") for word in page.args) for page in self.pages)
+        return _Outcome(UNCLEAR if answered else REFUSES if code in _REFUSED else ANSWERS, source=entry.source)
 
     def _moved(self, target: str, code: int, entry: Directive, values: Mapping[str, str]) -> _Outcome:
         where = _expand(target, values)
@@ -219,7 +254,9 @@ class NginxSecurity:
         every = _matches_all(pattern)
         absolute = re.match(r"(?i)https?://|\$scheme", target)
         if not absolute and not {"redirect", "permanent"} & set(flags):
-            return [], False  # another path within this virtual host
+            # another path within this virtual host, for which rewriting may end
+            ends = {"last", "break"} & set(flags) and ACME_PATH not in pattern.replace("\\", "")
+            return ([_Outcome(_PASSES)] if ends else []), bool(ends) and every
         moved = self._moved(target, 301 if "permanent" in flags else 302, entry, values)
         if every:
             return [moved], True
@@ -316,6 +353,7 @@ class NginxSecurity:
 
 
 def _all(directives: Iterable[Directive]) -> Iterator[Directive]:
+    """All directives, those in blocks included."""
     for directive in directives:
         yield directive
         if directive.block:
@@ -328,6 +366,9 @@ def _everything(args: Sequence[str]) -> bool:
 
 
 def _matches_all(pattern: str) -> bool:
+    """Whether a pattern takes every request; paths that it looks ahead to leave out do not, but for those of ACME."""
+    if "(?!" in pattern and "well-known" not in pattern:
+        return False
     try:
         return all(re.search(pattern, trial) for trial in _TRIALS)
     except re.error:
@@ -339,14 +380,23 @@ def _expand(text: str, values: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: values.get(found.group(1) or found.group(2), found.group()), text)
 
 
+def _variables(words: Iterable[str]) -> list[str]:
+    return [found[0] or found[1] for word in words for found in _VARIABLE.findall(word)]
+
+
 def _condition(args: Sequence[str], values: Mapping[str, str]) -> bool | None:
     """Whether the condition of an 'if' holds for a request; None where that cannot be told."""
     words = " ".join(args).strip()
     words = words[1:-1].strip() if words.startswith("(") and words.endswith(")") else words
     found = re.fullmatch(r"\$\{?(\w+)\}?(?:\s*(!?~\*?|!?=)\s*(.*))?", words, re.DOTALL)
-    if found is None or found.group(1) not in values:
+    if found is None:
         return None
-    value, operator, wanted = values[found.group(1)], found.group(2), (found.group(3) or "").strip("\"'")
+    operator, wanted = found.group(2), (found.group(3) or "").strip("\"'")
+    if found.group(1) in _PATHS and ACME_PATH in wanted.replace("\\", "") and operator:
+        return operator.startswith("!")  # it is about requests of an ACME authority only
+    if found.group(1) not in values:
+        return None
+    value = values[found.group(1)]
     if "$" in value:
         return None
     if operator is None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
+import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
+import pexpect
+import pyotp
 import pytest
 import yaml
 
-from tests.lab.fleet import ROOT, Fleet, Played
+from tests.lab.fleet import BIN, ROOT, Fleet, Played
 from tests.lab.logins import Login, code, key, log_in, secret, sftp
 
 T = TypeVar("T")
@@ -101,12 +106,13 @@ useradd -m -s /bin/bash -G staff-ssh {name}
 install -d -o {name} -g {name} -m 700 /home/{name}/.ssh
 install -o {name} -g {name} -m 600 /home/anna/.ssh/authorized_keys /home/{name}/.ssh/
 """
+GONE = "userdel -rf {name} 2> /dev/null || true; ! id {name} 2>&1; rm -f /var/lib/privacy-hosting/two-factor/{name}"
 
 
 def test_staff_without_a_secret_is_refused(asked: Fleet):
     asked.shell("web1", NEWCOMER.format(name="carl"))
     refused = log_in(asked, "web1", "carl", "123456", identity=key(asked, "anna"))
-    asked.shell("web1", "userdel -r carl 2> /dev/null")
+    asked.shell("web1", GONE.format(name="carl"))
     assert not refused.let_in
     # the key was accepted, and the code was not
     assert "Permission denied (keyboard-interactive)" in refused.output
@@ -154,6 +160,112 @@ def test_one_host_comes_first(fleet: Fleet):
     assert played.status != 0
     assert "no second factor yet: bert" in played.output
     assert state(fleet, "web2") == before
+
+
+# -- enrolment ------------------------------------------------------------------------------------------------
+
+NOWHERE = "journalctl -q --no-pager; cat /var/log/*.log /home/*/.ansible/tmp/*/* 2> /dev/null || true"
+
+
+def test_enrolment_shows_a_secret_once_on_the_terminal_and_nowhere_else(asked: Fleet):
+    asked.shells(dict.fromkeys(asked.hosts, NEWCOMER.format(name="eva")))
+    log = asked.lab.state / "enrol.log"
+    command = asked.command("enrol", "-e", "account=eva", "-vvv")
+    # what Ansible prints goes elsewhere than to the terminal
+    with_log = ["-c", f"exec {shlex.join(command)} > {log} 2>&1"]
+    environment = asked.environment(ANSIBLE_LOG_PATH=f"{log}.2")
+    child = pexpect.spawn(
+        "sh", with_log, cwd=str(asked.lab.state), env=environment, timeout=120, encoding="utf-8", dimensions=(60, 200)
+    )
+    child.expect(pexpect.EOF)
+    shown = child.before or ""
+    told = log.read_text() + Path(f"{log}.2").read_text()
+    child.close()
+    assert child.exitstatus == 0, told
+    url = urllib.parse.urlsplit(re.findall(r"otpauth://\S+", shown)[0])
+    made = urllib.parse.parse_qs(url.query)["secret"][0]
+    scratch = re.findall(r"^ {4}(\d{8})\s*$", shown, re.MULTILINE)
+    assert len(scratch) == 8 and "▄" in shown
+    assert shown.count(made) == 1
+    for hidden in (made, *scratch):
+        assert hidden not in told
+        assert hidden not in asked.shell("web1", NOWHERE)
+    # it is the same on both hosts, and works
+    now = pyotp.TOTP(made).now()
+    for host in asked.hosts:
+        assert log_in(asked, host, "eva", now, identity=key(asked, "anna")) == Login(("code",), True)
+        assert asked.shell(host, "stat -c '%a %U' /var/lib/privacy-hosting/two-factor/eva").strip() == "400 root"
+        asked.shell(host, GONE.format(name="eva"))
+
+
+def test_enrolment_without_a_terminal_takes_a_file_of_the_vault(asked: Fleet):
+    asked.shells(dict.fromkeys(asked.hosts, NEWCOMER.format(name="eva")))
+    file, vault = asked.lab.state / "eva.vault.yml", asked.lab.state / "vault-password"
+    file.unlink(missing_ok=True)
+    vault.write_text("Correct-Horse-9\n")
+    refused = asked.play("enrol", "-e", "account=eva")
+    assert refused.status != 0 and "there is no terminal to show the secret on" in refused.output
+    refused = asked.play("enrol", "-e", "account=eva", "-e", f"enrol_file={file}")
+    assert refused.status != 0 and "give --ask-vault-pass" in refused.output
+    arguments = ["-e", "account=eva", "-e", f"enrol_file={file}", "--vault-password-file", str(vault), "-vvvv"]
+    first = asked.play("enrol", "--limit", "web1", *arguments)
+    second = asked.play("enrol", *arguments)  # the other host is given the same
+    assert first.status == second.status == 0, first.output + second.output
+    assert file.stat().st_mode & 0o777 == 0o600 and file.read_text().startswith("$ANSIBLE_VAULT;")
+    viewed = subprocess.run(
+        [BIN / "ansible-vault", "view", "--vault-password-file", vault, file],
+        capture_output=True, text=True, check=True, env=asked.environment(),
+    )  # fmt: skip
+    told = yaml.safe_load(viewed.stdout)
+    assert len(told["scratch_codes"]) == 8 and told["url"].startswith("otpauth://totp/")
+    for hidden in (told["secret"], *told["scratch_codes"]):
+        assert hidden not in first.output + second.output
+        assert hidden not in asked.shell("web1", NOWHERE)
+    # who has a secret keeps it
+    third = asked.play("enrol", *arguments)
+    assert all(counts["changed"] == 0 for counts in third.recap.values()), third.output
+    for host in asked.hosts:
+        assert log_in(asked, host, "eva", told["scratch_codes"][0], identity=key(asked, "anna")).let_in
+        asked.shell(host, GONE.format(name="eva"))
+
+
+# -- grace ----------------------------------------------------------------------------------------------------
+
+
+def test_a_time_of_grace_ends_by_itself(fleet: Fleet):
+    fleet.restore("pristine")
+    fleet.shells(dict.fromkeys(fleet.hosts, "mv /var/lib/privacy-hosting/two-factor/bert /root/"))
+    grace = json.dumps({"ssh_two_factor_grace_until": "2037-01-30"})
+    played = harden(fleet, "-e", grace)
+    assert played.status == 0, played.output
+    again = harden(fleet, "-e", grace, "--limit", "web1")
+    assert again.recap["web1"]["changed"] == 0, again.output
+    # until then: bert by key alone, all others with a code
+    assert log_in(fleet, "web1", "bert") == Login((), True)
+    assert log_in(fleet, "web1", "anna", code(fleet, "anna")) == Login(("code",), True)
+    timer = "systemctl show -p NextElapseUSecRealtime --value privacy-hosting-ssh-grace.timer"
+    assert "2037-01-31 00:00:00 UTC" in fleet.shell("web1", timer)
+    # the timer is told of another moment, and comes
+    fleet.shell("web1", "systemctl is-enabled --quiet privacy-hosting-ssh-grace.timer")
+    soon = "sed -i \"s/^OnCalendar=.*/OnCalendar=$(date -u -d '+3 seconds' '+%F %T UTC')/\""
+    file = "/etc/ssh/sshd_config.d/00-privacy-hosting-grace.conf"
+    over = f"for _ in $(seq 100); do [ -e {file} ] || exit 0; sleep 0.1; done"
+    timer = "/etc/systemd/system/privacy-hosting-ssh-grace.timer"
+    fleet.shell("web1", f"{soon} {timer}; systemctl daemon-reload; {over}; exit 1")
+    fleet.shell("web1", "systemctl is-active --quiet --wait privacy-hosting-ssh-grace.service || sleep 1")
+    refused = log_in(fleet, "web1", "bert", "123456")
+    assert refused.asked == ("code",) and not refused.let_in
+    # who is enrolled meanwhile is asked from then on
+    assert log_in(fleet, "web2", "bert") == Login((), True)
+    made, scratch = secret(fleet, "bert")
+    file, vault = fleet.lab.state / "bert.vault.yml", fleet.lab.state / "vault-password"
+    vault.write_text("Correct-Horse-9\n")
+    file.write_text(json.dumps({"account": "bert", "secret": made, "scratch_codes": scratch}))
+    with_vault = ["--vault-password-file", str(vault)]
+    subprocess.run([BIN / "ansible-vault", "encrypt", *with_vault, file], check=True, env=fleet.environment())
+    enrolled = fleet.play("enrol", "-e", "account=bert", "-e", f"enrol_file={file}", *with_vault)
+    assert enrolled.status == 0, enrolled.output
+    assert log_in(fleet, "web2", "bert", code(fleet, "bert")) == Login(("code",), True)
 
 
 # -- undo -----------------------------------------------------------------------------------------------------

@@ -354,6 +354,7 @@ Description=End the time in which people log in over SSH without a second factor
 
 [Timer]
 OnCalendar={{moment}}
+AccuracySec=1s
 Persistent=true
 
 [Install]

@@ -112,6 +112,34 @@ def test_a_good_site_passes_by_what_was_seen(tmp_path: Path, site: Make, check: 
     assert all(finding.remedy == "" for finding in found)
 
 
+@pytest.mark.parametrize(
+    ("plain", "tls", "failing"),
+    [
+        ("Redirect permanent / https://a.example/", "Header always set", ""),
+        ("DocumentRoot /srv", "Header always set", "redirect"),
+        ("Redirect permanent / https://a.example/", "Header set", "hsts"),
+    ],
+)
+def test_apache_is_judged_as_nginx_is(tmp_path: Path, site: Make, plain: str, tls: str, failing: str) -> None:
+    one = site(GOOD_PLAIN, GOOD_TLS)
+    assert one.plain
+    assert one.tls
+    config = tmp_path / "apache2.conf"
+    modules = "\n".join(f"LoadModule {name}_module /m/mod_{name}.so" for name in ("alias", "headers", "ssl"))
+    config.write_text(
+        f"{modules}\nListen {one.plain.port}\nListen {one.tls.port} https\n"
+        f"<VirtualHost *:{one.plain.port}>\nServerName a.example\n{plain}\n</VirtualHost>\n"
+        f"<VirtualHost *:{one.tls.port}>\nServerName a.example\nSSLEngine on\n"
+        f'{tls} Strict-Transport-Security "max-age=31536000"\n</VirtualHost>\n'
+    )
+    host = web_host.apache(config)
+    for check in ("redirect", "hsts", "cookies", "forms"):
+        found = {finding.status for finding in asked(host, check)}
+        assert ("fail" in found) is (check == failing), check
+        assert "error" not in found
+        assert "pass" in found or check == failing
+
+
 def test_nothing_is_asked_for_twice(tmp_path: Path, site: Make) -> None:
     one = site(GOOD_PLAIN, GOOD_TLS)
     host = host_of(tmp_path, one.config(TO_HTTPS, f"{HSTS} root /srv;"))

@@ -458,12 +458,20 @@ def _moved_seen(request: Request, answer: Answer, where: str) -> Layer:
 def _redirect_remedy(subject: Subject) -> str:
     bad = [one for one in subject.security.plain if one.does != REFUSES and not one.challenge and not one.same_name]
     at = bad[0].source if bad else subject.vhost.source
+    if not any(map(_TYPED.fullmatch, subject.vhost.names)) and not subject.own:
+        return _refusing(subject)
     line = (
         "'return 301 https://$host$request_uri;' in a server block that only listens to plain http"
         if subject.server.name == "nginx"
         else "'RedirectMatch 301 ^(?!/\\.well-known/acme-challenge/)(.*)$ https://NAME$1' in its host of port 80"
     )
     return f"{at}: write {line} (or name the site in web_tls_sites and harden)."
+
+
+def _refusing(subject: Subject) -> str:
+    """What mends a virtual host that answers plain http for names that no other has."""
+    line = "return 404;" if subject.server.name == "nginx" else "Redirect 404 /"
+    return f"{subject.vhost.source}: write '{line}' there, for nobody is meant to come by it, or remove it."
 
 
 # -- hsts --------------------------------------------------------------------------------------------------------------
@@ -497,7 +505,8 @@ def _hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
             yield _finding(
                 option, subject.label, FAIL, proof=CONFIGURED, expected=expected, source=subject.vhost.source,
                 observed=f"there is no https for {_without_https(host, subject)} that could tell browsers anything",
-                remedy=f"{subject.vhost.source}: let it listen with TLS (or name it in web_tls_sites and harden).",
+                remedy=f"{subject.vhost.source}: let it listen with TLS (or name it in web_tls_sites and harden)."
+                if subject.own or any(map(_TYPED.fullmatch, subject.vhost.names)) else _refusing(subject),
             )  # fmt: skip
 
 

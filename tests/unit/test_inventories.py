@@ -46,7 +46,7 @@ def test_the_labs_register_shows_every_way_to_keep_a_promise() -> None:
 
     assert len(statement.promises) >= 8
     shown = set().union(*map(ways, statement.promises))
-    assert shown >= {"web_log", "log_retention", "attested", "lapsed", "planned", "waived"}
+    assert shown >= {"web_log", "log_retention", "web_tls", "ssh_two_factor", "attested", "lapsed", "planned", "waived"}
 
 
 def test_the_labs_register_is_about_the_text_beside_it() -> None:

@@ -353,6 +353,31 @@ def test_a_plain_block_beside_one_for_https_is_redirected_in_one_line(server: Ng
     assert bring(server) == ([], [])
 
 
+AWAY = "server {\n    listen 80;\n    server_name www.c.example;\n    return 301 https://c.example$request_uri;\n}\n"
+
+
+def test_a_name_that_is_sent_to_another_gets_https_of_its_own_first(server: Nginx) -> None:
+    server.write("sites/c", AWAY)
+    bring(server, CHALLENGE)
+    moved = "    location / {\n        return 301 https://c.example$request_uri;\n    }\n"
+    included = "server_name www.c.example;\n    include snippets/privacy-hosting-acme.conf;\n"
+    assert server.text("sites/c").endswith(included + moved + "}\n")
+    bring(server, ENCRYPTED)
+    bring(server)
+    redirect, _mark, rest = server.text("sites/c").partition("\n\nserver {\n")
+    assert "    listen 80;\n" in redirect and "return 301 https://$host$request_uri;" in redirect
+    assert rest.startswith("    listen 443 ssl;\n") and moved in rest
+    assert bring(server) == ([], [])
+
+
+def test_a_name_that_is_sent_to_another_keeps_its_plain_port_at_once(server: Nginx) -> None:
+    server.write("sites/c", AWAY)
+    bring(server)
+    assert "    listen 80;\n" in server.text("sites/c")
+    assert "    listen 443 ssl;\n" in server.text("sites/c")
+    assert bring(server) == ([], [])
+
+
 CERTBOTS = """server {
     if ($host = b.example) {
         return 301 https://$host$request_uri;
@@ -723,6 +748,22 @@ def test_an_apache_redirect_stays_as_it_is(httpd: Apache) -> None:
     httpd.write("sites/b.conf", redirect + apache_site("\tSSLEngine on\n" + APACHE_PAIR))
     bring(httpd)
     assert httpd.text("sites/b.conf").startswith(redirect)
+    assert bring(httpd) == ([], [])
+
+
+def test_an_apache_name_that_is_sent_to_another_gets_https_of_its_own_first(httpd: Apache) -> None:
+    away = apache_site("\tRedirect permanent / https://c.example/\n", 80)
+    httpd.write("sites/b.conf", away)
+    bring(httpd, CHALLENGE)
+    wrapped = (
+        '\t<LocationMatch "^/(?!\\.well-known/acme-challenge/)">\n'
+        "\t\tRedirect permanent / https://c.example/\n\t</LocationMatch>\n"
+    )
+    assert httpd.text("sites/b.conf") == apache_site(APACHE_INCLUDE + wrapped, 80)
+    bring(httpd, ENCRYPTED)
+    bring(httpd)
+    assert wrapped in httpd.text("sites/b.conf").partition("</VirtualHost>")[0]
+    assert "Redirect permanent / https://b.example/" in httpd.text("sites/b.conf").partition("</VirtualHost>")[2]
     assert bring(httpd) == ([], [])
 
 

@@ -42,6 +42,7 @@ _VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _COMMANDS = {"curves": "groups", "groups": "groups", "ecdhparameters": "groups", "signaturealgorithms": "signatures"}
 # what a redirect takes over from the virtual host that it is made for: where and whom it logs, and who answers for it
 _TAKEN_OVER = ("serveradmin", "errorlog", "customlog", "transferlog", "loglevel", "logformat", "usecanonicalname")
+_ALL_BUT_PROOFS = r'<LocationMatch "^/(?!\.well-known/acme-challenge/)">'
 _COOKIE = r'edit Set-Cookie "(?i)^((?!.*;\s*secure\s*(?:;|$)).*)$" "$1; Secure"'
 
 
@@ -331,19 +332,19 @@ class _Section:
             return []
         if any("/.well-known/acme-challenge" in entry.args[0] for entry in named(self.inside, "alias", "aliasmatch")):
             return []
-        if self._redirects_already():
-            return []
+        if for_visitors(self.vhost, tls=False) and covered(self.vhost, self.site) and not self._answers():
+            return []  # the proofs are asked for over https, too
         text = HEADER + _PROOFS_TEXT.format(root=CHALLENGES)
         self.transaction.write(f"{ROOT}/conf-available/{_PROOFS}", text, 0o644)
         return [f"Include conf-available/{_PROOFS}"]
 
-    def _redirects_already(self) -> bool:
-        return bool(for_visitors(self.vhost, tls=False)) and not self._answers()
-
     def _answers(self) -> bool:
-        """Whether plain http does more than to redirect."""
+        """Whether plain http does more than to redirect to https of the same name."""
         answers = security(self.host, self.site.server, self.vhost).plain
-        return any(answer.does in (ANSWERS, UNCLEAR) and not answer.challenge for answer in answers)
+        return any(
+            (answer.does in (ANSWERS, UNCLEAR) or answer.same_name is False) and not answer.challenge
+            for answer in answers
+        )
 
     @staticmethod
     def _certificate(pair: Pair) -> list[str]:
@@ -438,12 +439,7 @@ class _Section:
 
     def _redirect(self, target: str) -> list[str]:
         path = "" if target.endswith("}") else "/ "
-        step = self.indent[len(self.outer) :] or "\t"
-        return [
-            r'<LocationMatch "^/(?!\.well-known/acme-challenge/)">',
-            f"{step}Redirect permanent {path}{target}",
-            "</LocationMatch>",
-        ]
+        return [_ALL_BUT_PROOFS, f"{self._step()}Redirect permanent {path}{target}", "</LocationMatch>"]
 
     # -- text -----------------------------------------------------------------------------------------------------
 
@@ -454,10 +450,21 @@ class _Section:
         return tag + self._with([*proofs, *lines])[len(first) :]
 
     def _with(self, lines: Sequence[str]) -> str:
-        """The section with lines behind its names."""
+        """The section with lines behind its names; a redirect of everything makes room for the proofs."""
         offset = self._behind_names() - self.block.start
-        inserted = "".join(f"\n{self.indent}{line}" for line in lines)
-        return self.text[:offset] + inserted + self.text[offset:]
+        edits = [(offset, offset, "".join(f"\n{self.indent}{line}" for line in lines))]
+        for entry in named(self.inside, "redirect", "redirectpermanent", "redirecttemp") if lines else ():
+            raw = self.edits.text_of(entry)
+            if "/" in entry.args[:-1] and entry.file == self.block.file and raw:
+                wrapped = f"\n{self.indent}".join([_ALL_BUT_PROOFS, f"{self._step()}{raw}", "</LocationMatch>"])
+                edits.append((entry.start - self.block.start, entry.end - self.block.start, wrapped))
+        text = self.text
+        for start, end, new in sorted(edits, reverse=True):
+            text = text[:start] + new + text[end:]
+        return text
+
+    def _step(self) -> str:
+        return self.indent[len(self.outer) :] or "\t"
 
     def _behind_names(self) -> int:
         names = [entry for entry in named(self.inside, "servername", "serveralias") if entry.file == self.block.file]

@@ -242,7 +242,7 @@ class _ServerBlock:
         if upto >= ENCRYPTED and twin:
             self.encrypt(keep_plain=not redirects)
         if redirects and (twin or covered(self.vhost, self.site)):
-            self.redirect(split=twin or encrypted)
+            self.redirect(split=twin or encrypted, surely=twin)
         if upto == WHOLE and (twin or encrypted):
             yield from self.keep_visitors()
             if self.wanted.cookies:
@@ -271,12 +271,24 @@ class _ServerBlock:
     def prove(self, transaction: Transaction) -> None:
         """A place for the authority's proofs, where the virtual host does not have one or sends all away."""
         has = [entry for entry in named(self.inside, "location") if "/.well-known/acme-challenge" in entry.args[-1]]
-        if has or named(self.inside, "return"):
+        returns = named(self.inside, "return")
+        if has or (returns and not self._makes_room(returns)):
             return
         snippet = os.path.join(os.path.dirname(self.server.files[0]), _SNIPPET)
         transaction.directory(os.path.dirname(snippet))
         transaction.write(snippet, HEADER + _PROOFS.format(root=CHALLENGES), 0o644)
         self._add(f"include {_SNIPPET};")
+
+    def _makes_room(self, returns: Sequence[Directive]) -> bool:
+        """Have a block that sends all away do so in a location, beside which another has room."""
+        others = named(self.inside, "location", "if", "rewrite")
+        if covered(self.vhost, self.site) or others or len(returns) > 1 or not self.edits.text_of(returns[0]):
+            return False
+        line = self.edits.text_of(returns[0])
+        step = self.indent if self.indent.strip(" ") == "" else "\t"
+        text = f"location / {{\n{self.indent}{step}{line}\n{self.indent}}}"
+        self.edits.replace(returns[0].file, returns[0].start, returns[0].end, text)
+        return True
 
     # -- https ----------------------------------------------------------------------------------------------------
 
@@ -353,12 +365,12 @@ class _ServerBlock:
 
     # -- redirect -------------------------------------------------------------------------------------------------
 
-    def redirect(self, *, split: bool) -> None:
+    def redirect(self, *, split: bool, surely: bool) -> None:
         """Nothing but a redirect over plain http.
 
-        split: the block serves https as well, so that plain http moves to a block of its own.
+        split: the block serves https as well, so that plain http moves to a block of its own; surely: whatever it does.
         """
-        if not self._answers():
+        if not (surely or self._answers()):
             return
         if not split:
             self._top("return 301 https://$host$request_uri;")
@@ -371,9 +383,12 @@ class _ServerBlock:
         self.edits.insert(self.block.file, self._line_start(self.block.start), self._redirect_block(listens))
 
     def _answers(self) -> bool:
-        """Whether plain http does more than to redirect."""
+        """Whether plain http does more than to redirect to https of the same name."""
         answers = security(self.host, self.server, self.vhost).plain
-        return any(answer.does in (ANSWERS, UNCLEAR) and not answer.challenge for answer in answers)
+        return any(
+            (answer.does in (ANSWERS, UNCLEAR) or answer.same_name is False) and not answer.challenge
+            for answer in answers
+        )
 
     def _redirect_block(self, listens: Sequence[str]) -> str:
         outer = self.text[self._line_start(self.block.start) : self.block.start]

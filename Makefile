@@ -7,7 +7,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 
 LAB_PACKAGES := python3-venv $(shell sed '/^#/d' lab/packages.txt)
-CHECK_PACKAGES := git mount procps python3-venv zstd
+CHECK_PACKAGES := ca-certificates git mount openssl procps python3-venv zstd
 TEST_PACKAGES := $(sort $(CHECK_PACKAGES) $(LAB_PACKAGES) chromium fonts-liberation)
 BENCH_PACKAGES := $(sort $(CHECK_PACKAGES) $(LAB_PACKAGES) lynis)
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils._checks import web_tls_pages
-from ansible_collections.privacy.hosting.plugins.module_utils._checks.web_tls_pages import CHECKS, seconds
+from ansible_collections.privacy.hosting.plugins.module_utils._checks.web_tls import CHECKS
+from ansible_collections.privacy.hosting.plugins.module_utils._checks.web_tls_pages import seconds
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Listener
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question

@@ -40,6 +40,8 @@ LAYERS = [
     "plugin_utils._statement",
     "plugin_utils._verdict",
     "plugin_utils._report",
+    "plugin_utils._ovh",
+    "plugin_utils._ovh_servers",
     "filter",
     "action",
     "inventory",

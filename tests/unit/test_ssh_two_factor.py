@@ -284,7 +284,7 @@ def test_a_grace_period_that_is_over_left_nothing_open(until: str | None, instea
 def test_everybody_who_can_log_in_is_in_a_class() -> None:
     (found,) = asked(Made(), "classes")
     assert found.status == "pass"
-    assert found.observed == "those that can log in are staff: anna; automation: debian; customer: klant1"
+    assert found.observed == "whoever can log in is in a class: staff: anna; automation: debian; customer: klant1"
 
 
 def test_an_account_in_no_class_is_named_with_its_ways_in() -> None:

@@ -82,7 +82,10 @@ def enough(way: WayIn, methods: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of one account on all servers: its doors, or why they could not be seen."""
+    """What is known of one account on all servers: its doors, or why they could not be seen.
+
+    A customer's are not looked at where two factors are asked of staff only.
+    """
 
     account: Account
     kind: str
@@ -102,6 +105,8 @@ def everybody(host: Host, question: Question) -> list[Seen]:
 
 def _seen(host: Host, question: Question, account: Account) -> Seen:
     named = kind(account, question)
+    if named == CUSTOMER and CUSTOMER not in judged_kinds(question):
+        return Seen(account, named, ())
     more = question.settings["controllers"] if named == AUTOMATION else ()
     found: list[Door] = []
     unseen = ""
@@ -373,12 +378,20 @@ def check_classes(host: Host, question: Question, option: str) -> Iterator[Findi
             remedy="Mend what cannot be read, and audit again.",
         )  # fmt: skip
     elif sshd.servers(host)[0] and not accounts(host).unlisted and not strangers:
-        told = [f"{named}: {', '.join(_some([one.account.name for one in able if one.kind == named]))}"
-                for named in (STAFF, AUTOMATION, CUSTOMER) if any(one.kind == named for one in able)]  # fmt: skip
+        told = list(_members(everybody(host, question)))
         yield _finding(
             "classes", option, "accounts", PASS, proof=CONFIGURED, expected=expected,
-            observed=f"those that can log in are {'; '.join(told) or 'none'}", source="/etc/passwd, /etc/group",
+            observed=f"whoever can log in is in a class: {'; '.join(told) or 'nobody can'}",
+            source="/etc/passwd, /etc/group",
         )  # fmt: skip
+
+
+def _members(seen: Sequence[Seen]) -> Iterator[str]:
+    """Who is in each class, of those who can log in."""
+    for named in (STAFF, AUTOMATION, CUSTOMER):
+        names = [one.account.name for one in seen if one.kind == named and (one.ways or not one.doors)]
+        if names:
+            yield f"{named}: {', '.join(_some(names))}"
 
 
 def check_automation(host: Host, question: Question, option: str) -> Iterator[Finding]:

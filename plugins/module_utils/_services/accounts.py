@@ -61,13 +61,13 @@ def _accounts(host: Host) -> Accounts:
         text, groups = host.run("getent", "passwd").stdout, host.run("getent", "group").stdout
     named, members = _memberships(groups)
     text += _named_only(host, text, members) if foreign else ""
-    shadow = _rows(host.read("/etc/shadow"), 8)
+    shadow = {row[0]: row for row in reversed(_rows(host.read("/etc/shadow"), 8))}
     today = host.now.timestamp() // 86400
     found: dict[str, Account] = {}
     for name, _x, uid, gid, _gecos, home, shell in _rows(text, 7):
         if name not in found and uid.isdigit():
             belongs = {named.get(gid, gid), *(group for group, names in members.items() if name in names)}
-            password, expired = _shadow(next((row for row in shadow if row[0] == name), None), today)
+            password, expired = _shadow(shadow.get(name), today)
             found[name] = Account(
                 name, int(uid), home, shell or "/bin/sh", frozenset(belongs), password, expired, local=name in local
             )  # fmt: skip

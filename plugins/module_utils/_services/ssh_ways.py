@@ -69,10 +69,12 @@ class Door:
 
 def doors(host: Host, server: Server, account: Account, more: Sequence[str] = ()) -> list[Door]:
     """The ways in of an account, for each kind of connection. more: networks to be told apart. Raises Unseen."""
-    found = []
-    for at in sshd.circumstances(host, server, tuple(dict.fromkeys([*more, *_limits(host, server, account)]))):
+    limits = list(_limits(host, server, account))
+    found: list[Door] = []
+    for at in sshd.circumstances(host, server, tuple(dict.fromkeys([*more, *limits]))):
         settings = sshd.effective(host, server, account, at)
-        found.append(Door(server, at, settings, tuple(ways(host, account, settings, at))))
+        same = next((door.ways for door in found if door.settings is settings and not limits), None)
+        found.append(Door(server, at, settings, tuple(ways(host, account, settings, at)) if same is None else same))
     return found
 
 
@@ -259,7 +261,9 @@ def _password(login: _Login, method: str) -> Iterable[WayIn]:
 
 def _pam(login: _Login, method: str) -> Iterator[WayIn]:
     asked = pam.Login(login.host, login.account, _yes(login.settings, "permitemptypasswords"))
-    for way in pam.ways(asked, service(login.settings)):
+    name = service(login.settings)
+    key = ("pam_ways", name, login.account, asked.empty_passwords)
+    for way in login.host.once(key, lambda: pam.ways(asked, name)):
         yield WayIn(method, way.needs, way.sure, way.by)
 
 

@@ -335,11 +335,15 @@ def covers(pattern: str, address: str) -> bool:
 # -- for whom it does what --------------------------------------------------------------------------------------------
 
 
-def circumstances(host: Host, server: Server, more: Sequence[str] = ()) -> list[Circumstance]:
+def circumstances(host: Host, server: Server, more: tuple[str, ...] = ()) -> list[Circumstance]:
     """One connection of each kind that a server's Match blocks may tell apart, the plain one first.
 
     more: further networks whose addresses are to be told apart. Raises Unseen.
     """
+    return host.once(("sshd_circumstances", server, more), lambda: _circumstances(host, server, more))
+
+
+def _circumstances(host: Host, server: Server, more: Sequence[str]) -> list[Circumstance]:
     default_port = server.ports or tuple(int(port) for port in plain(host, server).get("port", ["22"]))
     ports = default_port if patterns(host, server, "localport") else default_port[:1]
     asked = [*patterns(host, server, "address"), *(p for p in patterns(host, server, "host") if network(p)), *more]

@@ -162,7 +162,7 @@ NAMED = "listen 80; server_name a.example www.a.example;"
         ("location / { try_files $uri @app; } location @app { proxy_pass http://[::1]:8; }",
          [("location /", "answers", None)]),
         ("location / { location ~ x { return 200 a; } return 301 https://$host/; }",
-         [("location /", "redirects", True)]),
+         [("location / > location ~ x", "answers", None), ("location /", "redirects", True)]),
     ],
 )  # fmt: skip
 def test_what_nginx_does_with_plain_http(tmp_path: Path, inside: str, found: Found) -> None:
@@ -249,6 +249,22 @@ SITE = "ServerName a.example\nServerAlias www.a.example\nDocumentRoot {root}/www
 def test_what_apache_does_with_plain_http(tmp_path: Path, inside: str, found: Found) -> None:
     text = f"<VirtualHost *:80>\n{SITE}{inside}\n</VirtualHost>\n"
     assert does(read(apache(tmp_path, text))) == found
+
+
+def test_what_lies_beside_the_document_root_is_not_redirected_with_it(tmp_path: Path) -> None:
+    text = f"""Alias /icons/ "/usr/share/apache2/icons/"
+    Alias /inner {{root}}/www/inner
+    Alias /phpmyadmin /usr/share/phpmyadmin
+    <VirtualHost *:80>
+    {SITE}
+    <Directory {{root}}/www>
+    RewriteEngine on
+    RewriteRule ^ {SAME} [R=301,L]
+    </Directory>
+    </VirtualHost>"""
+    told = read(apache(tmp_path, text)).plain
+    assert [one.does for one in told] == ["redirects", "answers"]
+    assert told[1].context == "Alias /phpmyadmin"
 
 
 @pytest.mark.parametrize(

@@ -148,19 +148,31 @@ class ApacheSecurity:
                 yield answer
                 ends = ends or not (answer.part or answer.challenge or answer.does == UNCLEAR)
                 if ends:
+                    yield from self._beside() if context.lower().startswith("directory") else ()
                     return
         inherited = self._setting("rewriteoptions")
         if inherited is not None and "inherit" in " ".join(inherited.args).lower():
             yield PlainAnswer("server", UNCLEAR, inherited.source)
             return
         yield from self._aliased(self.main, request, "server")
-        yield self._content(request)
+        content = self._content(request)
+        yield content
+        yield from self._beside() if content.does == REDIRECTS else ()
 
     def _proxied(self) -> Iterator[PlainAnswer]:
         """What is passed on to an application; mod_proxy takes its paths before Redirect does."""
         for entry in named((*self.inside, *self.main), "proxypass", "proxypassmatch"):
             if len(entry.args) > 1 and entry.args[1] != "!":
                 yield PlainAnswer(f"{entry.name} {entry.args[0]}", ANSWERS, entry.source)
+
+    def _beside(self) -> Iterator[PlainAnswer]:
+        """What lies beside the document root, and so beyond what is said of its directory; not Apache's own icons."""
+        names = ("alias", "aliasmatch", "scriptalias", "scriptaliasmatch")
+        for entry in named((*self.inside, *self.main), *names):
+            path = f"{entry.args[-1].rstrip('/')}/"
+            if not path.startswith((f"{self.document_root}/", "/usr/share/apache2/icons/")):
+                challenge = ACME_PATH in entry.args[0].replace("\\", "")
+                yield PlainAnswer(f"{entry.name} {entry.args[0]}", ANSWERS, entry.source, challenge=challenge)
 
     def _whole_sections(self) -> Iterator[tuple[Sequence[Directive], str]]:
         """Sections of the virtual host that are about every request to it."""
@@ -189,10 +201,7 @@ class ApacheSecurity:
             if refused and not context.lower().startswith("directory"):
                 return PlainAnswer(context, REFUSES, refused[0].source)
         source = self.vhost.source
-        overriding = self._htaccess(request)
-        if overriding is not None:
-            return overriding
-        return PlainAnswer("server", ANSWERS, source)
+        return self._htaccess(request) or PlainAnswer("server", ANSWERS, source)
 
     def _htaccess(self, request: _Request) -> PlainAnswer | None:
         """What the .htaccess file of the document root does, if Apache reads it."""

@@ -161,14 +161,16 @@ class NginxSecurity:
     def _location(self, entry: Directive, values: Mapping[str, str], name: str, context: str) -> Iterator[PlainAnswer]:
         challenge = entry.args[-1:] != () and ACME_PATH in entry.args[-1].replace("\\", "")
         block = entry.block or ()
+        # a location is chosen before anything in it is done: those within come first
+        yield from self._places(block, values, name, context)
+        if any(inner.args in (("/",), ("^~", "/")) for inner in named(block, "location")):
+            return
         values = dict(values)
         for outcome in self._outcomes(block, values):
-            if outcome.does not in ("", _PASSES):
-                yield replace(self._answer(context, outcome, name), challenge=challenge)
-                continue
-            if not any(inner.args in (("/",), ("^~", "/")) for inner in named(block, "location")):
+            if outcome.does in ("", _PASSES):
                 yield replace(self._content(context, entry, block, values), challenge=challenge)
-            yield from self._places(block, values, name, context)
+            else:
+                yield replace(self._answer(context, outcome, name), challenge=challenge)
 
     def _content(
         self, context: str, entry: Directive | None, block: Sequence[Directive], values: Mapping[str, str]

@@ -35,6 +35,10 @@ Alias "/.well-known/acme-challenge/" "{root}/.well-known/acme-challenge/"
     AllowOverride None
     Require all granted
 </Directory>
+# behind all other sections, so that the authority is not asked for a password
+<If "%{{REQUEST_URI}} =~ m#^/\\.well-known/acme-challenge/#">
+    Require all granted
+</If>
 """
 _MODULES = {"ssl": ("setenvif", "mime", "socache_shmcb", "ssl"), "headers": ("headers",), "alias": ("alias",)}
 _VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: ovh
 short_description: Servers of an OVH account
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - the privacy.hosting authors (!UNKNOWN)
 description:

@@ -158,7 +158,7 @@ def test_sshd_is_asked_once_for_those_whom_no_pattern_tells_apart() -> None:
             account = Account(name, 1, "/", "/bin/bash", frozenset([groups]), "none")
             sshd.effective(host, server, account, at)
     asked = [argv[-1].split(",")[0] + argv[-1].split(",")[2] for argv in host.asked if "-C" in argv]
-    assert asked == ["user=caddr=192.0.2.77", "user=caddr=10.0.0.1", "user=klant1addr=192.0.2.77",
+    assert asked == ["user=aaddr=192.0.2.77", "user=caddr=192.0.2.77", "user=caddr=10.0.0.1", "user=klant1addr=192.0.2.77",
                      "user=klant2addr=192.0.2.77"]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .._host import Host
@@ -19,7 +19,7 @@ from . import authorized_keys, pam, sshd
 from .accounts import EMPTY, LOCKED, UNKNOWN, USABLE, Account
 from .authorized_keys import Key
 from .pam import PASSWORD
-from .sshd import Circumstance, Server
+from .sshd import Circumstance, Server, Settings
 
 # what a way asks for, besides a password and a code
 KEY, SECURITY_KEY, VERIFIED, MACHINE, TICKET = "key", "security key", "verified", "machine", "ticket"
@@ -28,9 +28,8 @@ _SINGLE = ("publickey", "password", "keyboard-interactive", "hostbased", "gssapi
 _ROOT_WITHOUT_PASSWORD = ("publickey", "hostbased", "gssapi-with-mic")
 _INTERACTIVE = ("kbdinteractiveauthentication", "challengeresponseauthentication")  # the latter before 8.7
 _NO_SHELL = ("nologin", "false")
+_KEY_FILES = ".ssh/authorized_keys .ssh/authorized_keys2"  # where AuthorizedKeysFile does not say otherwise
 _MOST_WAYS = 64
-
-Settings = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,15 @@ def doors(host: Host, server: Server, account: Account, more: Sequence[str] = ()
 
 def _limits(host: Host, server: Server, account: Account) -> Iterator[str]:
     """The networks that the account's keys and AllowUsers and the like name. Raises Unseen."""
+    files = [_KEY_FILES]
     for line in sshd.directives(host, server):
         if line.keyword in ("allowusers", "denyusers"):
             places = [word.partition("@")[2] for word in line.value.split()]
             yield from (place for place in places if authorized_keys.network(place))
         if line.keyword == "authorizedkeysfile":
-            yield from _from(authorized_keys.keys(host, line.value.split(), account))
-    yield from _from(authorized_keys.keys(host, _files(sshd.plain(host, server), "authorizedkeysfile"), account))
+            files.append(line.value)
+    for value in dict.fromkeys(files):
+        yield from _from(authorized_keys.keys(host, value.replace('"', " ").split(), account))
 
 
 def _from(keys: Iterable[Key]) -> Iterator[str]:

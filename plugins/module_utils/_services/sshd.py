@@ -35,7 +35,10 @@ _KEPT = "fo46"  # those that say what is configured, and are told to sshd -T
 _UNIT_DIRECTORIES = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _MOST_CIRCUMSTANCES = 200
 _ELSEWHERE = ("192.0.2.77", "198.51.100.77", "203.0.113.77", "9.9.9.77", "77.77.77.77", "2001:db8:77::77", "2a00::77")
+_NOBODY = "privacy-hosting-nobody"
 _CRITERIA = frozenset(["all", "user", "group", "host", "address", "localaddress", "localport"])
+
+Settings = Mapping[str, Sequence[str]]  # keyword in small letters -> its values
 
 
 @dataclass(frozen=True)
@@ -388,23 +391,25 @@ def _own_addresses(host: Host) -> list[str]:
     return [word.partition("/")[0] for line in lines for word in line.split()[3:4]]
 
 
-def plain(host: Host, server: Server) -> Mapping[str, Sequence[str]]:
-    """What is in effect outside of all Match blocks. Raises Unseen."""
-    return host.once(("sshd_plain", server.command), lambda: _told(host.run(*server.command).stdout))
+def plain(host: Host, server: Server) -> Settings:
+    """What is in effect for nobody in particular, such as the ports. Raises Unseen."""
+    return _asked(host, server, _NOBODY, Circumstance(_ELSEWHERE[0], _ELSEWHERE[0], "127.0.0.1", 22), ())
 
 
-def effective(host: Host, server: Server, account: Account, at: Circumstance) -> Mapping[str, Sequence[str]]:
+def effective(host: Host, server: Server, account: Account, at: Circumstance) -> Settings:
     """What is in effect for an account's connection: keyword -> its values. Raises Unseen.
 
     sshd is asked once for all accounts and circumstances that no pattern of a Match block tells apart.
     """
     kind = tuple(_flags(line, account, at) for line in directives(host, server) if line.keyword == "match")
-    if not any(kind):
-        return plain(host, server)
-    connection = f"user={account.name},host={at.host},addr={at.address},laddr={at.local_address},lport={at.port}"
-    return host.once(
-        ("sshd_effective", server, kind), lambda: _told(host.run(*server.command, "-C", connection).stdout)
-    )
+    return _asked(host, server, account.name, at, kind)
+
+
+def _asked(host: Host, server: Server, user: str, at: Circumstance, kind: tuple[object, ...]) -> Settings:
+    """The answer of sshd -T, which wants to hear of a connection where there are Match blocks, and only there."""
+    connection = f"user={user},host={at.host},addr={at.address},laddr={at.local_address},lport={at.port}"
+    about = ["-C", connection] if any(line.keyword == "match" for line in directives(host, server)) else []
+    return host.once(("sshd_settings", server, kind), lambda: _told(host.run(*server.command, *about).stdout))
 
 
 def _flags(line: Directive, account: Account, at: Circumstance) -> tuple[bool, ...]:
@@ -435,7 +440,7 @@ def _true(criterion: str, pattern: str, account: Account, at: Circumstance) -> b
     return True  # all
 
 
-def _told(text: str) -> Mapping[str, Sequence[str]]:
+def _told(text: str) -> Settings:
     """The answer of sshd -T: keyword in small letters -> the values of its lines."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -469,7 +474,7 @@ def _applies(line: Directive, account: Account, at: Circumstance) -> bool:
     return True
 
 
-def admitted(settings: Mapping[str, Sequence[str]], account: Account, at: Circumstance) -> bool:
+def admitted(settings: Settings, account: Account, at: Circumstance) -> bool:
     """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let an account in from there."""
 
     def users(keyword: str, otherwise: bool) -> bool:

@@ -10,6 +10,8 @@ Armed, it keeps what stands at some paths, and a timer of systemd runs this very
                                          /armed.json     what was there; whoever renames it first, wins
                                          /replaced/      what was put aside by the last rollback, for the administrator
 
+A restart of the host ends such a timer; so a unit puts back what is still armed before sshd starts again.
+
 PRIVATE to the collection.
 """
 
@@ -33,6 +35,8 @@ UNIT = "privacy-hosting-ssh-rollback"
 AFTER_S = 300  # seconds in which an administrator's run logs in anew
 LOCK = "/var/lib/privacy-hosting/undo"  # what transactions lock
 SSH = "ssh.service"
+BOOT_UNIT = f"/etc/systemd/system/{UNIT}-at-boot.service"
+_WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}-at-boot.service"
 
 _LOCK_S = 30.0
 _COMMAND_S = 60.0
@@ -59,6 +63,21 @@ def run(argv: Sequence[str]) -> tuple[int, str]:
     return done.returncode, lines[-1] if lines else f"exit code {done.returncode}"
 
 
+_BOOT_UNIT_TEXT = """# Made by privacy.hosting, role ssh_two_factor, while it changes SSH; a login that works removes it.
+[Unit]
+Description=Put the former SSH configuration back, since the host was restarted before a new login worked
+ConditionPathExists={state}/armed.json
+Before=ssh.service ssh.socket
+
+[Service]
+Type=oneshot
+ExecStart={python} -IB {state}/rollback.py {state}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
 # -- arming ---------------------------------------------------------------------------------------------------
 
 
@@ -69,23 +88,36 @@ def arm(
     state: str = STATE,
     program: bytes = b"",
     runner: Runner = run,
+    boot: tuple[str, str] = (BOOT_UNIT, _WANTED),
 ) -> None:
     """Keep what stands at some paths, and let a timer put it back after so many seconds.
 
-    units: timers whose state is kept, too; program: the text of this file.
+    units: timers whose state is kept, too; program: the text of this file; boot: the unit for a restart of the
+    host, and its link.
     Raises RollbackError, and nothing is armed then.
     """
+    armed = os.path.join(state, "armed.json")
     try:
         os.makedirs(state, mode=0o700, exist_ok=True)
         os.chmod(state, 0o700)
         _write(os.path.join(state, "rollback.py"), program)
         enabled = {unit: runner(("systemctl", "is-enabled", unit))[0] == 0 for unit in units}
-        kept = {"paths": [_look(path) for path in paths], "units": enabled}
-        _write(os.path.join(state, "armed.json"), json.dumps(kept).encode())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(state, "armed.json"))
-        raise RollbackError(f"{error.filename or state}: {error.strerror}; nothing was changed") from None
+        kept = {"paths": [_look(path) for path in paths], "units": enabled, "boot": list(boot)}
+        unit = _BOOT_UNIT_TEXT.format(state=state, python=sys.executable or "/usr/bin/python3")
+        _write(boot[0], unit.encode(), 0o644)
+        _remove(boot[1:])
+        os.symlink(boot[0], boot[1])
+        _start_timer(state, after_s, runner)
+        # last: what is armed never outlives its timer
+        _write(armed, json.dumps(kept).encode())
+    except (OSError, RollbackError) as error:
+        runner(("systemctl", "stop", f"{UNIT}.timer"))
+        _remove([f"{armed}.new", *boot])
+        told = f"{error.filename or state}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise RollbackError(f"{told}; nothing was changed") from None
+
+
+def _start_timer(state: str, after_s: int, runner: Runner) -> None:
     code, complaint = runner(
         (
             "systemd-run", "--quiet", f"--unit={UNIT}", f"--on-active={after_s}", "--timer-property=AccuracySec=100ms",
@@ -94,8 +126,7 @@ def arm(
         )
     )  # fmt: skip
     if code != 0:
-        os.unlink(os.path.join(state, "armed.json"))
-        raise RollbackError(f"systemd-run could not arm the rollback: {complaint}; nothing was changed")
+        raise RollbackError(f"systemd-run could not arm the rollback: {complaint}")
 
 
 def is_pending(runner: Runner = run) -> bool:
@@ -105,10 +136,13 @@ def is_pending(runner: Runner = run) -> bool:
 
 def disarm(state: str = STATE, runner: Runner = run) -> None:
     """Call the rollback off. Raises RollbackError where it came first."""
+    disarmed = os.path.join(state, "disarmed.json")
     try:
-        os.rename(os.path.join(state, "armed.json"), os.path.join(state, "disarmed.json"))
+        os.rename(os.path.join(state, "armed.json"), disarmed)
     except FileNotFoundError:
         raise RollbackError("the former SSH configuration was put back already: the run took too long") from None
+    with open(disarmed, encoding="utf-8") as stream:
+        _remove(json.load(stream)["boot"])
     runner(("systemctl", "stop", f"{UNIT}.timer"))
     shutil.rmtree(state, ignore_errors=True)
 
@@ -127,7 +161,7 @@ def put_back(state: str = STATE, lock: str = LOCK, runner: Runner = run) -> list
         kept = json.load(stream)
     with _locked(lock):
         said = list(_put_all_back(kept, os.path.join(state, "replaced"), runner))
-    os.unlink(taken)
+    _remove([*kept["boot"], taken])
     return said
 
 
@@ -252,10 +286,17 @@ def _locked(path: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write(path: str, data: bytes) -> None:
-    """A file that only root reads, there with all of its content or not at all."""
+def _remove(paths: Sequence[str]) -> None:
+    """Remove what is there of these."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _write(path: str, data: bytes, mode: int = 0o600) -> None:
+    """A file of root's, there with all of its content or not at all."""
     temporary = f"{path}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
         stream.flush()

@@ -353,7 +353,8 @@ DocumentRoot /w
     found = asked(web_host.apache(config), "level", tmp_path)
     assert [each.status for each in found] == ["pass", "pass", "fail"]
     assert "SSLEngine on" in found[2].remedy
-    assert told(asked(web_host.apache(config), "certificate", tmp_path)) == {"a.example": ("pass", "observed")}
+    found = asked(web_host.apache(config), "certificate", tmp_path)
+    assert [each.status for each in found] == ["not_applicable", "pass", "fail"]
 
 
 # -- the rest of the host ---------------------------------------------------------------------------------------------
@@ -584,6 +585,11 @@ def test_where_nothing_has_tls_the_certificate_is_missing(tmp_path: Path, networ
     assert told(asked(host, "certificate", tmp_path)) == {
         "a.example": ("fail", "configured"), "default of ::1:8": ("not_applicable", "")
     }  # fmt: skip
+
+
+def test_one_that_only_leads_elsewhere_needs_no_certificate(tmp_path: Path, network: Any) -> None:
+    host = nginx(tmp_path, "server { listen 80; server_name a.example; return 301 https://b.example$request_uri; }")
+    assert told(asked(host, "certificate", tmp_path)) == {"a.example": ("not_applicable", "")}
 
 
 def test_a_certificate_that_nothing_is_promised_of(tmp_path: Path, network: Any) -> None:

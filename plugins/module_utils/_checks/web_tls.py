@@ -373,11 +373,10 @@ def check_certificate(host: Host, question: Question, option: str) -> Iterator[F
     expected = "the certificate is trusted, bears every name of the virtual host, is in date, and is renewed"
     sites = _sites(host, question)
     _handshakes(host, question, sites)
-    shown = 0
     for site in sites:
         if not site.sockets(tls=True):
-            continue  # judged as level
-        shown += 1
+            yield _no_certificate(host, question, site, option, expected)
+            continue
         elsewhere = _elsewhere(host, site, question, option)
         if elsewhere is not None:
             yield elsewhere
@@ -386,31 +385,21 @@ def check_certificate(host: Host, question: Question, option: str) -> Iterator[F
         yield _weighed(option, site, expected, judged, proof, unprobed)
     for front, answered in fronts(host, question).items():
         for name, endpoint in answered:
-            shown += 1
             judged = certificate_shown(host, question, endpoint, [name], front.program)
             yield _front_finding(option, front, name, expected, judged)
-    if sites and not shown:
-        yield from _no_certificate(host, question, sites, option, expected)
     yield from _rest(host, question, option)
 
 
-def _no_certificate(
-    host: Host, question: Question, sites: Sequence[Site], option: str, expected: str
-) -> Iterator[Finding]:
-    """Where no virtual host shows a certificate: each that answers visitors should."""
-    for site in sites:
-        elsewhere = _elsewhere(host, site, question, option)
-        if elsewhere is not None:
-            yield elsewhere
-        elif site.sockets(tls=False):
-            judged = Judged(False, "it shows no certificate: it answers over plain http only", site.vhost.source,
-                            f"{site.vhost.source}: {_TLS_LINES[site.server.name]}")  # fmt: skip
-            yield _weighed(option, site, expected, judged, CONFIGURED)
-        else:
-            yield _finding(
-                option, subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source,
-                observed="only the host itself can reach it",
-            )  # fmt: skip
+def _no_certificate(host: Host, question: Question, site: Site, option: str, expected: str) -> Finding:
+    """A virtual host without TLS: it needs no certificate if nobody reaches it, or if it does nothing by itself."""
+    judged = _plain_only(host, question, site) if site.sockets(tls=False) else None
+    if judged is None or judged.good:
+        why = judged.why if judged else "only the host itself can reach it"
+        return _finding(
+            option, subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source, observed=why
+        )  # fmt: skip
+    missing = replace(judged, why=f"it shows no certificate: {judged.why}")
+    return _elsewhere(host, site, question, option) or _weighed(option, site, expected, missing, CONFIGURED)
 
 
 def _anchors(host: Host, question: Question) -> frozenset[bytes]:

@@ -395,23 +395,34 @@ def _without_own_plain(host: Host, subject: Subject) -> list[Layer]:
     """What answers for its names at port 80, where it has no socket itself; over the families of IP that it has."""
     names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
     families = {":" in socket.listen.address for socket in subject.security.sockets if not socket.inside}
-    for server in web_servers(host):
-        for vhost in server.vhosts:
+    for server, socket in _at_port_80(host):
+        for name in names if (":" in socket.listen.address) in families else ():
+            vhost = owner(server, socket.listen, name)
+            if vhost is None or vhost is subject.vhost or any(covers(one, name) for one in vhost.names):
+                continue
             other = Subject(server, vhost, security(host, server, vhost), ())
-            caught = [
-                name
-                for socket in other.sockets(False)
-                for name in names
-                if socket.listen.port == 80 and (":" in socket.listen.address) in families
-                and owner(server, socket.listen, name) is vhost
-                and not any(covers(one, name) for one in vhost.names)
-            ]  # fmt: skip
-            if caught and not _leads_on(other) and any(place.visited for place in vhost.places):
-                told = f"over plain http {other.label} answers for {caught[0]}, and does not redirect"
+            if not _leads_on(other) and any(place.visited for place in vhost.places):
+                told = f"over plain http {other.label} answers for {name}, and does not redirect"
                 return [Layer(CONFIGURED, False, told, vhost.source)]
     if subject.sockets(False):
         return []
     return [Layer(CONFIGURED, True, "it has no plain http of its own", subject.vhost.source)]
+
+
+def _at_port_80(host: Host) -> list[tuple[WebServer, Socket]]:
+    """The sockets of plain http that visitors reach by default, each once. Raises Unseen."""
+    return host.once("web_tls_port_80", lambda: list(_plain_sockets(host)))
+
+
+def _plain_sockets(host: Host) -> Iterator[tuple[WebServer, Socket]]:
+    for server in web_servers(host):
+        known = set()
+        for vhost in server.vhosts:
+            for socket in security(host, server, vhost).sockets:
+                at = socket.listen.address
+                if socket.listen.port == 80 and not socket.tls and not socket.inside and at not in known:
+                    known.add(at)
+                    yield server, socket
 
 
 def _over_families(answers: Mapping[Request, Answer | NoAnswer]) -> list[Layer]:
@@ -512,16 +523,21 @@ def _hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
 
 def _without_https(host: Host, subject: Subject) -> str:
     """Who visits a virtual host of plain http, and is answered over https by none of this host; '' if nobody."""
-    encrypted = [
+    encrypted = host.once("web_tls_encrypted", lambda: _encrypted_names(host))
+    names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
+    bare = [name for name in names if not any(covers(one, name) for one in encrypted)]
+    return _listed(bare) if names else "" if _leads_on(subject) else "those who come by any name"
+
+
+def _encrypted_names(host: Host) -> list[str]:
+    """The names of all virtual hosts that answer visitors over https. Raises Unseen."""
+    return [
         name
         for server in web_servers(host)
         for vhost in server.vhosts
         if any(socket.tls and not socket.inside for socket in security(host, server, vhost).sockets)
         for name in vhost.names
     ]
-    names = [name for name in subject.vhost.names if _TYPED.fullmatch(name)]
-    bare = [name for name in names if not any(covers(one, name) for one in encrypted)]
-    return _listed(bare) if names else "" if _leads_on(subject) else "those who come by any name"
 
 
 def _header_layer(place: HeaderPlace, wanted: int) -> Layer:

@@ -167,6 +167,8 @@ class VirtualHost:
 
 def covers(name: str, site: str) -> bool:
     """Whether a configured name (exact, '*.example.nl', '.example.nl', 'www.*' or '~expression') is about a site's."""
+    if "*" not in name and not name.startswith(("~", ".")):
+        return name.lower() == site.lower()
     if name.startswith("~"):
         try:
             return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", name[1:]), site) is not None

@@ -27,7 +27,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._measure import Qu
 from ansible_collections.privacy.hosting.plugins.module_utils._measures.web_tls import MEASURE
 from ansible_collections.privacy.hosting.plugins.module_utils._services import web_security, x509
 from ansible_collections.privacy.hosting.plugins.module_utils._services.certificate_renewal import Renewal
-from ansible_collections.privacy.hosting.plugins.module_utils._services.tls_endpoint import PROTOCOLS, Endpoint
+from ansible_collections.privacy.hosting.plugins.module_utils._services.tls_endpoint import NO_TLS, PROTOCOLS, Endpoint
 from ansible_collections.privacy.hosting.plugins.module_utils._services.web import web_servers
 from tests.unit import web_host
 from tests.unit.tls_servers import DAY, NOW, Issued, issue
@@ -393,6 +393,16 @@ def test_a_front_that_no_known_name_is_answered_by_stays_unknown(tmp_path: Path,
     network[None] = Endpoint("127.0.0.1", 443, "", unseen="every handshake is refused")
     found = one(asked(listening(web_host.WebHost(), "caddy", 443), "level", tmp_path, own_sites=["a.example"]), "caddy")
     assert found.status == "error" and "unknown listener caddy on :443" in found.observed
+
+
+def test_a_front_with_another_port_is_only_known_if_that_is_plain_http_or_judged(tmp_path: Path, network: Any) -> None:
+    def level(port: int) -> set[str]:
+        host = listening(listening(web_host.WebHost(), "caddy", 443), "caddy", port)
+        return {found.status for found in asked(host, "level", tmp_path, own_sites=["a.example"])}
+
+    network["127.0.0.1", 80, "a.example"] = Endpoint("127.0.0.1", 80, "", unseen=NO_TLS)
+    network["127.0.0.1", 8443, "a.example"] = Endpoint("127.0.0.1", 8443, "", unseen="every handshake is refused")
+    assert (level(80), level(8443)) == ({"pass"}, {"pass", "error"})
 
 
 def test_https_by_a_front_on_this_host_counts_for_plain_http_behind_it(tmp_path: Path, network: Any) -> None:

@@ -18,7 +18,7 @@ from .._host import Host, Unseen
 from .._measure import Check, Question
 from .._services.addresses import shortened
 from .._services.listeners import UnknownListener, unread_web_servers
-from .._services.tls_endpoint import Endpoint, endpoints
+from .._services.tls_endpoint import NO_TLS, Endpoint, endpoints
 from .._services.virtualhost import VirtualHost, WebServer, covers
 from .._services.web import web_servers
 from .._services.web_security import (
@@ -187,9 +187,23 @@ def fronts(host: Host, question: Question) -> dict[Front, list[tuple[str, Endpoi
     return found
 
 
-def judged_front(host: Host, question: Question) -> Iterator[str]:
-    """The programs that are judged by handshakes, though nobody reads their configuration."""
-    yield from dict.fromkeys(front.program for front in fronts(host, question))
+def judged_fronts(host: Host, question: Question) -> frozenset[str]:
+    """The programs that handshakes judge, though nobody reads their configuration.
+
+    Every socket of theirs that speaks TLS has to show a certificate for some name that is known.
+    """
+    judged = fronts(host, question)
+    unjudged = {
+        front.program for front in _front_sockets(host) if front not in judged and _speaks_tls(host, question, front)
+    }
+    return frozenset(front.program for front in judged) - unjudged
+
+
+def _speaks_tls(host: Host, question: Question, front: Front) -> bool:
+    """Whether a socket may speak TLS: nobody knows with whom until one has asked."""
+    names: list[str | None] = [*_front_names(host, question)] or [None]
+    asked = endpoints(host, [(front.address, front.port, name) for name in names])
+    return any(endpoint.unseen != NO_TLS for endpoint in asked.values())
 
 
 # -- findings ----------------------------------------------------------------------------------------------------------
@@ -225,7 +239,7 @@ def _weighed(option: str, site: Site, expected: str, judged: Judged, proof: str,
 
 def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """What keeps the whole host from being judged, or that there is nothing to judge."""
-    by_handshake = set(judged_front(host, question))
+    by_handshake = judged_fronts(host, question) if question.probe else frozenset()
 
     def known(listener: UnknownListener) -> bool:
         return listener.program in by_handshake

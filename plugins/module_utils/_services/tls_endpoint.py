@@ -66,6 +66,8 @@ TOTAL_S = 30.0  # for all endpoints
 AT_ONCE = 8
 ANSWER_BYTES = 256 << 10
 
+NO_TLS = "the server does not speak TLS"  # of Endpoint.unseen
+
 PROTOCOLS = (SSL3, TLS1_0, TLS1_1, TLS1_2, TLS1_3)
 OLD_PROTOCOLS = (TLS1_2, TLS1_1, TLS1_0, SSL3)  # newest first
 WEAK_HASHES = ("MD5", "SHA-1", "SHA-224")
@@ -493,7 +495,7 @@ class _Stream:
             return None
         head = self._data[:5]
         if head[0] not in (20, ALERT, HANDSHAKE, 23) or (len(head) > 1 and head[1] != 3):
-            raise Malformed("the server does not speak TLS")
+            raise Malformed(NO_TLS)
         if not self._fill(5):
             return None
         kind, _version, size = struct.unpack(">BHH", self._data[:5])

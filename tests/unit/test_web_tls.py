@@ -547,6 +547,12 @@ def test_an_intermediate_that_ends_first_counts(tmp_path: Path, network: Any, mo
     assert certified(tmp_path, network, issue(*NAMES, by=between)).status == "fail"
 
 
+def test_an_ended_certificate_that_the_chain_does_not_need_does_not_count(tmp_path: Path, network: Any) -> None:
+    ended = issue(authority=True, subject="Crossed", by=ROOT, start=NOW - 9 * DAY, end=NOW - DAY)
+    network[None] = shown(chains=[(LEAF.der, ended.der)])
+    assert one(asked(nginx(tmp_path, f"server {{ {TLS} }}"), "certificate", tmp_path)).status == "pass"
+
+
 def test_mod_md_and_caddy_renew_by_themselves(tmp_path: Path, network: Any) -> None:
     config = tmp_path / "apache2.conf"
     config.write_text(

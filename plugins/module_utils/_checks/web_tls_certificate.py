@@ -161,7 +161,9 @@ def _lasting(
 ) -> Judged:
     """How long a certificate lasts, and whether it is renewed by then. Raises Unseen."""
     leaf = x509.certificate(chain[0])
-    ends = min(one.not_after for one in map(x509.certificate, chain) if not one.self_signed or one == leaf)
+    # a chain that is trusted though an authority's certificate in it has ended does not need that one
+    others = [one for one in map(x509.certificate, chain[1:]) if not one.self_signed and one.not_after > host.now]
+    ends = min(one.not_after for one in (leaf, *others))
     left = (ends - host.now).total_seconds() / 86400
     life = (leaf.not_after - leaf.not_before).total_seconds() / 86400
     entries = [entry] if entry else list(configured.tls.certificates) if configured else []

@@ -19,6 +19,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._checks import (
     _sites,
     web_tls,
     web_tls_certificate,
+    web_tls_fronts,
     web_tls_norm,
 )
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
@@ -71,7 +72,8 @@ def network(monkeypatch: pytest.MonkeyPatch, leads: Any) -> dict[Any, Endpoint]:
     def endpoints(_host: Host, asked: Iterable[tuple[str, int, str | None]]) -> dict[Any, Endpoint]:
         return {key: table.get(key, table[None]) for key in asked}
 
-    monkeypatch.setattr(web_tls, "endpoints", endpoints)
+    for module in (web_tls, web_tls_fronts):
+        monkeypatch.setattr(module, "endpoints", endpoints)
     monkeypatch.setattr(web_security, "own_addresses", lambda _host: ["192.0.2.1", "2001:db8::1", "127.0.0.1"])
     nobody = Renewal("certbot", "/etc/letsencrypt/renewal/a.conf", reloads=True)
     monkeypatch.setattr(web_tls_certificate, "renewal", lambda _host, _path, _server: nobody)
@@ -583,6 +585,16 @@ def test_each_name_is_asked_for_where_the_certificate_depends_on_it(tmp_path: Pa
     network["192.0.2.1", 443, "www.a.example"] = shown(ended)
     found = one(asked(nginx(tmp_path, f"server {{ {text} }}"), "certificate", tmp_path))
     assert found.status == "fail" and "ended 1 days ago" in found.observed
+
+
+def test_more_names_than_can_be_asked_for_are_not_passed_over(tmp_path: Path, network: Any) -> None:
+    names = " ".join(f"s{number}.example" for number in range(101))
+    text = f"listen 443 ssl; server_name {names}; ssl_certificate /c/$ssl_server_name.pem;"
+    found = asked(nginx(tmp_path, f"server {{ {text} }}"), "certificate", tmp_path)[0]
+    assert found.status == "error" and "of its 101 names 100 could be asked" in found.observed
+    text = f"server {{ listen 127.0.0.1:80; server_name {names}; }}"
+    found = asked(listening(nginx(tmp_path, text), "caddy", 443), "level", tmp_path)
+    assert one(found, "caddy").status == "error"
 
 
 def test_openssl_that_is_not_there_leaves_trust_open(

@@ -36,6 +36,20 @@ def answers(vhost: VirtualHost, site: str) -> bool:
     return any(covers(name, site) for name in vhost.names)
 
 
+def bare(name: str) -> str:
+    """A configured name in the letters that names are compared in."""
+    return name.lower().rstrip(".") if not name.startswith("~") else name
+
+
+def sample(name: str) -> str:
+    """A name that a configured one covers, '' for an expression."""
+    if name.startswith("~"):
+        return ""
+    if name.endswith(".*"):
+        return f"{name[:-2]}.invalid"
+    return f"privacy-hosting.{name.lstrip('*.')}" if name.startswith(("*", ".")) else name
+
+
 def whole(
     host: Host,
     question: Question,

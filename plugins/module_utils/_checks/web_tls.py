@@ -17,8 +17,8 @@ from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, 
 from .._host import Host, Unseen
 from .._measure import Check, Question
 from .._services.addresses import shortened
-from .._services.listeners import UnknownListener, unread_web_servers
-from .._services.tls_endpoint import NO_TLS, Endpoint, endpoints
+from .._services.listeners import UnknownListener
+from .._services.tls_endpoint import Endpoint, endpoints
 from .._services.virtualhost import VirtualHost, WebServer, covers
 from .._services.web import web_servers
 from .._services.web_security import (
@@ -29,17 +29,17 @@ from .._services.web_security import (
     Socket,
     ends_elsewhere,
     leads_here,
-    looked_up,
     owner,
     reached_at,
     security,
 )
-from ._sites import Judged, plain, subject, subjects, whole
+from ._sites import Judged, bare, plain, sample, subject, subjects, whole
 from .web_tls_certificate import certificate_configured, certificate_shown, certificates_in
+from .web_tls_fronts import Front, front_handshakes, fronts, judged_fronts
 from .web_tls_level import level_configured, level_shown
 from .web_tls_pages import CHECKS as PAGE_CHECKS
 
-_NAMES = 20  # of one virtual host that handshakes are made for
+_NAMES = 100  # of one virtual host that handshakes are made for, where the certificate depends on the name
 
 
 # -- what visitors reach -----------------------------------------------------------------------------------------------
@@ -75,14 +75,9 @@ class Site:
         return [socket for socket in self.security.sockets if socket.tls is tls and not socket.inside]
 
     @property
-    def exact_names(self) -> list[str]:
-        """The names that it is meant to answer to and that visitors can type, in their order."""
-        return [name for name in self.names if not name.startswith(("~", "*", ".")) and not name.endswith("*")]
-
-    @property
     def names(self) -> list[str]:
         """Its names that a visitor could use: those with a dot, expressions and wildcards included."""
-        return [name for name in dict.fromkeys(map(_bare, self.vhost.names)) if "." in name or name.startswith("~")]
+        return [name for name in dict.fromkeys(map(bare, self.vhost.names)) if "." in name or name.startswith("~")]
 
     def answers_as(self, socket: Socket, name: str) -> bool:
         """Whether it, and no other virtual host, answers at a socket for a name."""
@@ -97,26 +92,19 @@ class Site:
                 found += [Target(socket, address, name) for name in self._askable(socket)]
         return found
 
+    @property
+    def by_name(self) -> bool:
+        """Whether which certificate it shows depends on the name that is asked for."""
+        return any("$" in entry.args[0] for entry in self.security.tls.certificates)
+
     def _askable(self, socket: Socket) -> list[str | None]:
-        """Names by which it answers at a socket; each, where the certificate depends on the name."""
-        names: list[str | None] = [name for name in map(_sample, self.names) if name and self.answers_as(socket, name)]
-        variable = any("$" in entry.args[0] for entry in self.security.tls.certificates)
+        """Names by which it answers at a socket; each, where the certificate depends on the name. Raises Unseen."""
+        names: list[str | None] = [name for name in map(sample, self.names) if name and self.answers_as(socket, name)]
         if not names and socket.default is self.vhost:
             return [None]
-        return names[: _NAMES if variable else 1]
-
-
-def _bare(name: str) -> str:
-    return name.lower().rstrip(".") if not name.startswith("~") else name
-
-
-def _sample(name: str) -> str:
-    """A name that a configured one covers, '' for an expression."""
-    if name.startswith("~"):
-        return ""
-    if name.endswith(".*"):
-        return f"{name[:-2]}.invalid"
-    return f"privacy-hosting.{name.lstrip('*.')}" if name.startswith(("*", ".")) else name
+        if self.by_name and len(names) > _NAMES:
+            raise Unseen(f"its certificate depends on the name, and of its {len(names)} names {_NAMES} could be asked")
+        return names if self.by_name else names[:1]
 
 
 def _sites(host: Host, question: Question) -> list[Site]:
@@ -134,76 +122,8 @@ def _handshakes(host: Host, question: Question, sites: Sequence[Site]) -> dict[t
                 wanted += [target.key for target in site.targets(host)]
             except Unseen:
                 continue  # its own finding says so
-    for front in _front_sockets(host):
-        wanted += [(front.address, front.port, name) for name in _front_names(host, question)]
+    wanted += front_handshakes(host, question)
     return endpoints(host, wanted)
-
-
-# -- programs in front of the web servers ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Front:
-    """A socket of a program that serves web pages or ends TLS connections, and whose configuration is not read."""
-
-    program: str
-    address: str
-    port: int
-
-
-def _front_sockets(host: Host) -> list[Front]:
-    found = []
-    for program, listener in unread_web_servers(host):
-        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  a comparison
-        found.append(Front(program, loopback.get(listener.address, listener.address), listener.port))
-    return list(dict.fromkeys(found))
-
-
-def _front_names(host: Host, question: Question) -> list[str]:
-    """The names that a front is asked for: own sites', and those of all virtual hosts behind it."""
-    names = [site.lower() for site in question.own_sites]
-    if question.settings["scope"] == "all":
-        for server in web_servers(host):
-            for vhost in server.vhosts:
-                names += [name for name in map(_sample, map(_bare, vhost.names)) if "." in name]
-    names = list(dict.fromkeys(names))[:_NAMES]
-    led = looked_up(host, names)
-    return [name for name in names if not led[name] or leads_here(host, name)]
-
-
-def fronts(host: Host, question: Question) -> dict[Front, list[tuple[str, Endpoint]]]:
-    """For each socket of a front, the names that it has a certificate for. Raises Unseen."""
-    found: dict[Front, list[tuple[str, Endpoint]]] = {}
-    if not question.probe:
-        return found
-    names = _front_names(host, question)
-    asked = endpoints(host, [(front.address, front.port, name) for front in _front_sockets(host) for name in names])
-    for front in _front_sockets(host):
-        answered = [(name, asked[(front.address, front.port, name)]) for name in names]
-        # Caddy begins handshakes for names that it does not have, but shows no certificate then
-        answered = [(name, endpoint) for name, endpoint in answered if endpoint.chains]
-        if answered:
-            found[front] = answered
-    return found
-
-
-def judged_fronts(host: Host, question: Question) -> frozenset[str]:
-    """The programs that handshakes judge, though nobody reads their configuration.
-
-    Every socket of theirs that speaks TLS has to show a certificate for some name that is known.
-    """
-    judged = fronts(host, question)
-    unjudged = {
-        front.program for front in _front_sockets(host) if front not in judged and _speaks_tls(host, question, front)
-    }
-    return frozenset(front.program for front in judged) - unjudged
-
-
-def _speaks_tls(host: Host, question: Question, front: Front) -> bool:
-    """Whether a socket may speak TLS: nobody knows with whom until one has asked."""
-    names: list[str | None] = [*_front_names(host, question)] or [None]
-    asked = endpoints(host, [(front.address, front.port, name) for name in names])
-    return any(endpoint.unseen != NO_TLS for endpoint in asked.values())
 
 
 # -- findings ----------------------------------------------------------------------------------------------------------
@@ -239,7 +159,7 @@ def _weighed(option: str, site: Site, expected: str, judged: Judged, proof: str,
 
 def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """What keeps the whole host from being judged, or that there is nothing to judge."""
-    by_handshake = judged_fronts(host, question) if question.probe else frozenset()
+    by_handshake = judged_fronts(host, question)
 
     def known(listener: UnknownListener) -> bool:
         return listener.program in by_handshake
@@ -322,7 +242,7 @@ def _moves(answer: PlainAnswer) -> bool:
 
 def _names_without_https(host: Host, question: Question, site: Site) -> list[str] | None:
     """Those of its names that no other virtual host or front of this host answers over https; None: it has none."""
-    names = [name for name in map(_sample, site.names) if name]
+    names = [name for name in map(sample, site.names) if name]
     if not names:
         return None
     served = {name for found in fronts(host, question).values() for name, _endpoint in found}
@@ -495,14 +415,13 @@ def _borne(host: Host, site: Site, question: Question, target: Target | None) ->
     """The names that the certificate must bear: wildcards and expressions as configured, and own sites that lead to
     this host and fall to it as the default."""
     sockets = [target.socket] if target else site.sockets(tls=True)
-    variable = any("$" in entry.args[0] for entry in site.security.tls.certificates)
-    if target and target.name and variable:
+    if target and target.name and site.by_name:
         return [target.name]
 
     def here(name: str) -> bool:
         return any(site.answers_as(socket, name) for socket in sockets)
 
-    names = [name for name in site.names if not _sample(name) or here(_sample(name))]
+    names = [name for name in site.names if not sample(name) or here(sample(name))]
     own = [one.lower() for one in question.own_sites if not any(covers(name, one) for name in names)]
     if question.probe:
         names += [one for one in own if here(one) and leads_here(host, one)]

@@ -209,10 +209,11 @@ class Api:
 
     def _unreachable(self, error: Exception) -> str:
         """A failure of the network in words; the kind alone, for proxies' addresses may hold a password."""
-        if type(error) is OSError:
+        kind = type(error).__name__
+        if kind == "OSError":  # a file of certificates
             return f"{self._site} cannot be reached: {_short(error)}"
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-        return f"{self._site} cannot be reached: {kind}"
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower()
+        return f"{self._site} cannot be reached: {words}"
 
     def _no_token(self, said: str) -> OvhError:
         refused = re.search(r"status_code=4(?!29)|invalid_client|unauthorized_client|access_denied|invalid_grant", said)

@@ -68,15 +68,17 @@ class Reader:
     def servers(self, kinds: Iterable[str], projects: Sequence[str]) -> list[Server]:
         """All servers of these kinds, by kind and name. Raises OvhError where one of them cannot be read."""
         kinds = list(kinds)
-        found: list[Server] = []
         names = {kind: self._listed(f"/{path}") for kind, path in _LISTS.items() if kind in kinds}
         if "cloud" in kinds:
             names["cloud"] = list(projects) or self._listed("/cloud/project")
+        # The first answer comes before there are threads: with it python-ovh gets a token, or the API's time.
+        first, rest = names.get("cloud", [])[:1], names.pop("cloud", [])[1:]
+        instances = [self._instances(project) for project in first]
         with ThreadPoolExecutor(self._threads) as pool:
-            instances = self._each(pool, self._instances, [(name,) for name in names.pop("cloud", [])])
-            jobs = [(kind, name, None) for kind in names for name in names[kind]]
+            instances += self._each(pool, self._instances, [(project,) for project in rest])
+            jobs: list[tuple[str, str, Any]] = [(kind, name, None) for kind in names for name in names[kind]]
             jobs += [("cloud", instance["id"], instance) for listed in instances for instance in listed or []]
-            found = self._each(pool, self._server, jobs)
+            found: list[Server] = self._each(pool, self._server, jobs)
         return sorted(found, key=lambda server: (server["kind"], server["name"], server["id"]))
 
     def _each(self, pool: ThreadPoolExecutor, call: Callable[..., Any], jobs: Sequence[Sequence[Any]]) -> list[Any]:

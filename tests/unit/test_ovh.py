@@ -38,6 +38,7 @@ KEYS = {
     "OVH_APPLICATION_SECRET": APPLICATION_SECRET,
     "OVH_CONSUMER_KEY": CONSUMER_KEY,
 }
+KEYS_AS_OPTIONS = {name.removeprefix("OVH_").lower(): value for name, value in KEYS.items()}
 OAUTH2 = {"OVH_CLIENT_ID": CLIENT_ID, "OVH_CLIENT_SECRET": CLIENT_SECRET}
 
 DEDICATED, VPS, INSTANCE = "ns3000001.ip-203-0-113.eu", "vps-0a1b2c3d.vps.ovh.net", "shop1"
@@ -49,30 +50,77 @@ CREATE = f"https://{API_HOST}/createToken/?GET="
 
 Done = subprocess.CompletedProcess[str]
 
+# ansible-inventory, again and again: each run is a process of its own, and what they all import is imported once.
+RUNS = """
+import json, os, sys
+import requests_oauthlib
+from ansible.cli.inventory import InventoryCLI
+for line in sys.stdin:
+    run = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.environ.clear()
+        os.environ.update(run["environment"])
+        os.chdir(run["folder"])
+        for number, name, flags in ((0, "/dev/null", os.O_RDONLY), (1, "out", 577), (2, "err", 577)):
+            os.dup2(os.open(name, flags), number)
+        InventoryCLI.cli_executor(run["command"])
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Runs:
+    """Runs of ansible-inventory, one after the other."""
+
+    def __init__(self, home: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUNS], env=environment_of(home), cwd=home,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, command: list[str], folder: Path, environment: dict[str, str]) -> Done:
+        self.process.stdin.write(json.dumps({"command": command, "folder": str(folder), "environment": environment}))
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        status = int(self.process.stdout.readline())
+        return Done(command, status, (folder / "out").read_text(), (folder / "err").read_text())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """An environment with nothing of this machine's user in it."""
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8", "COLUMNS": "10000", "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+
 
 class Account:
     """An account with servers, and a folder with an inventory that asks for them."""
 
-    def __init__(self, folder: Path, api: OvhApi) -> None:
+    def __init__(self, folder: Path, api: OvhApi, runs: Runs) -> None:
         self.folder = folder
         self.api = api
+        self.runs = runs
         self.file = folder / "fleet.ovh.yml"
         self.credentials = dict(KEYS)
 
     def run(self, *words: str, environment: dict[str, str] | None = None, **options) -> Done:
-        """Run ansible-inventory on an inventory with these options, with nothing of this machine's user in sight."""
+        """Run ansible-inventory on an inventory with these options; from scratch, where it has its own environment."""
         if options or not self.file.exists():
             self.file.write_text(yaml.safe_dump({"plugin": "privacy.hosting.ovh", **options}))
-        inherited = {name: os.environ[name] for name in ("PATH",)}
-        ours = {
-            "HOME": str(self.folder), "LC_ALL": "C.UTF-8", "COLUMNS": "10000", "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "PYTHONDONTWRITEBYTECODE": "1",
-        }  # fmt: skip
-        done = subprocess.run(
-            [BIN / "ansible-inventory", "-i", self.file, *words],
-            cwd=self.folder, env=inherited | ours | self.api.environment | self.credentials | (environment or {}),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        command = ["ansible-inventory", "-i", str(self.file), *words]
+        whole = environment_of(self.folder) | self.api.environment | self.credentials | (environment or {})
+        if environment is None:
+            done = self.runs.run(command, self.folder, whole)
+        else:
+            done = subprocess.run(
+                [BIN / command[0], *command[1:]], cwd=self.folder, env=whole, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, check=False, timeout=120,
+            )  # fmt: skip
         for secret in (*SECRETS, *CANARIES.values()):
             assert secret not in done.stdout + done.stderr
         assert self.api.faults == []
@@ -118,15 +166,22 @@ def api():
     served.close()
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    started = Runs(tmp_path_factory.mktemp("home"))
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def account(tmp_path, api):
+def account(tmp_path, api, runs):
     """One server of each kind."""
     api.add_dedicated(DEDICATED, "203.0.113.10")
     api.add_vps(VPS, ["203.0.113.20", "2001:db8:20::1"])
     api.add_project(PROJECT, "Webshops")
     addresses = [("10.0.0.5", "private"), ("203.0.113.30", "public"), ("2001:db8:30::1", "public")]
     api.add_instance(PROJECT, IDENTITY, INSTANCE, addresses)
-    return Account(tmp_path, api)
+    return Account(tmp_path, api, runs)
 
 
 class TestWhatIsThere:
@@ -210,7 +265,7 @@ class TestWhatIsThere:
         assert {name for name in documented if f"`{name}`" not in page} == set()
 
     def test_the_graph(self, account):
-        lines = account.run("--graph").stdout.splitlines()
+        lines = account.run("--graph", environment={}).stdout.splitlines()
         assert f"  |  |  |--{VPS}" in lines[lines.index("  |  |--@ovh_vps:") :]
 
     def test_a_kind_that_is_not_wanted_is_not_asked_for(self, account):
@@ -310,6 +365,20 @@ class TestConstructed:
         users = {name: host["ansible_user"] for name, host in data["_meta"]["hostvars"].items()}
         assert users == {DEDICATED: "debian", VPS: "debian", INSTANCE: "ubuntu"}
 
+    def test_the_pages_inventory(self, account):
+        (block,) = re.findall(r"```yaml\n(plugin: .*?)```", (ROOT / "docs" / "ovh.md").read_text(), re.DOTALL)
+        account.api.services[f"/vps/{VPS}"]["iam"]["tags"]["owner"] = "customer"
+        account.file.write_text(block)
+        data = account.list()
+        users = {name: host["ansible_user"] for name, host in data["_meta"]["hostvars"].items()}
+        assert users == {DEDICATED: "debian", INSTANCE: "ubuntu"}
+
+    def test_the_documentations_examples(self, account):
+        plain, full = yaml.safe_load_all(ovh.EXAMPLES)
+        for example in (plain, full | KEYS_AS_OPTIONS):
+            assert example.pop("plugin") == "privacy.hosting.ovh"
+            assert len(account.hosts(**example)) == 3
+
     def test_strict(self, account):
         assert "Could not set found" in account.error(strict=True, compose={"found": "ovh_no_such_thing"})
         assert "found" not in account.hosts(strict=False, compose={"found": "ovh_no_such_thing"})[VPS]
@@ -377,8 +446,7 @@ class TestCredentials:
 
     def test_options(self, account):
         account.credentials = {}
-        options = {name.removeprefix("OVH_").lower(): value for name, value in KEYS.items()}
-        assert set(account.hosts(**options)) == {DEDICATED, VPS, INSTANCE}
+        assert set(account.hosts(**KEYS_AS_OPTIONS)) == {DEDICATED, VPS, INSTANCE}
 
     def test_options_that_are_looked_up(self, account):
         account.credentials = {}
@@ -428,6 +496,16 @@ class TestCredentials:
         account.credentials = OAUTH2
         assert len(account.hosts()) == 3
         assert len(account.api.tokens) == 1
+
+    def test_a_service_account_for_one_project(self, account):
+        account.credentials = OAUTH2
+        assert set(account.hosts(kinds=["cloud"], projects=[PROJECT])) == {INSTANCE}
+        assert len(account.api.tokens) == 1
+
+    def test_the_most_talkative_run_tells_no_secret(self, account):
+        assert account.run("--list", "-vvvvv", **KEYS_AS_OPTIONS).returncode == 0
+        account.api.credential = "expired"
+        assert "has expired" in one_error(account.run("--list", "-vvvvv"))
 
     def test_a_clock_that_is_off(self, account):
         account.api.clock = -7200

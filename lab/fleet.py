@@ -5,77 +5,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import re
 import shutil
 import subprocess
-import tarfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab import images, machine, network, seeding
-from lab.accounts import Account, File
-from lab.certificates import Certificates
+from lab import images, machine, network
+from lab.accounts import Account
+from lab.furniture import ACCOUNT, TRUST, Furniture, Host
 from lab.machine import LabError, say
 
 RELEASES = ("bookworm", "trixie")
-INSTALLED_AT_HOUR = 9  # of the day, UTC
 BOOT_LIMIT = 90  # seconds
-ACCOUNT = "debian"
 PRISTINE = "pristine"
-TRUST = "/etc/lab"  # where a server has the authorities of the lab
 ISSUING = "/run/authorities.pem"  # where the ACME server has those that it issues from
-FILES = machine.REPOSITORY / "lab" / "files"
 
 # What root has on a server; a container keeps the capabilities that reach the machine itself from it.
 _CAPABILITIES = (
     "AUDIT_CONTROL,AUDIT_WRITE,DAC_READ_SEARCH,IPC_LOCK,LEASE,LINUX_IMMUTABLE,MKNOD,NET_ADMIN,NET_RAW,SYS_ADMIN,"
     "SYS_NICE,SYS_PTRACE"
 )
-
-_OWNERS = {"root": 0, "adm": 4, "www-data": 33, ACCOUNT: 1000}
-
-# Makes accounts, lays a tar stream over a container's files, and makes the traces of its installation as old as the
-# server says it is.
-_FURNISH = """
-set -e
-root=$("$@" mount "$CONTAINER")
-eval "$ACCOUNTS"
-tar -x -p --numeric-owner --overwrite -C "$root"
-cd "$root"
-for log in var/log/dpkg.log var/log/alternatives.log var/log/apt/history.log var/log/apt/term.log; do
-    [ -e "$log" ] || continue
-    sed -i -E "s/[0-9]{4}-[0-9]{2}-[0-9]{2}/${INSTALLED%%T*}/" "$log"
-    touch -d "$INSTALLED" "$log"
-done
-touch -d "$INSTALLED" etc/machine-id etc/hostname etc/ssh/ssh_host_*_key* var/log/apt var/lib/dpkg/info/*.list
-"$@" umount "$CONTAINER" > /dev/null
-"""
-
-
-@dataclass(frozen=True)
-class Host:
-    """One server of the fleet, as hosts.yml describes it."""
-
-    name: str
-    number: int
-    image: str
-    inventory: bool
-    sites: tuple[str, ...]
-    links: dict[str, str] = field(default_factory=dict)
-    logs: tuple[dict[str, Any], ...] = ()
-    accounts: tuple[str, ...] = ()
-    certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
-    issues_certificates: bool = False
 
 
 class Lab:
@@ -101,12 +57,15 @@ class Lab:
             for account, described in self.data["accounts"].items()
         }
         self.state = machine.STATE / name
-        self._certificates = Certificates(self.state / "certificates")
 
     @cached_property
     def network(self) -> network.Network:
         """The lab's network."""
         return network.network_of(self.name)
+
+    @cached_property
+    def _furniture(self) -> Furniture:
+        return Furniture(self.data, self.hosts, self.accounts, self.network, self.state)
 
     def chosen(self, names: Sequence[str]) -> list[Host]:
         """The hosts of these names, or all."""
@@ -130,9 +89,10 @@ class Lab:
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             self._refuse_other_release(running)
+            self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
             if not running:
-                self._set_moment()
-            self._make_keys()
+                self._furniture.set_moment()
+            self._furniture.make_secrets()
             stale = [host for host in hosts if fresh or running.get(host.name) != self._fingerprint(host)]
             for host in hosts:
                 if host not in stale:
@@ -164,7 +124,7 @@ class Lab:
             running = self._running()
             if not running:
                 raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
-            if not self._authorities.exists():
+            if not self._furniture.authorities.exists():
                 raise LabError(f"lab {self.name} has no ACME server yet: run `lab/lab up`")
             self._refuse_other_release(running)
             hosts = [host for host in self.chosen(names) if names or not host.issues_certificates]
@@ -296,14 +256,16 @@ class Lab:
         issuing = [host for host in hosts if host.issues_certificates]
         for host in issuing:
             self._recreate(host, snapshot)
-            self._authorities.write_text(self.run(host, ["cat", ISSUING]))
+            self._furniture.authorities.write_text(self.run(host, ["cat", ISSUING]))
         others = [host for host in hosts if host not in issuing]
         self._each(others, lambda host: self._recreate(host, snapshot))
         if issuing:
             running = self._running()
             for host in self.hosts.values():
                 if host.name in running and host not in hosts:
-                    machine.podman("cp", str(self._authorities), f"{self.container(host)}:{TRUST}/authorities.pem")
+                    machine.podman(
+                        "cp", str(self._furniture.authorities), f"{self.container(host)}:{TRUST}/authorities.pem"
+                    )
 
     def _recreate(self, host: Host, snapshot: str = PRISTINE) -> None:
         """Make a host's container anew from its image or a snapshot, and wait until it serves."""
@@ -335,7 +297,7 @@ class Lab:
             "/sbin/init",
         )
         if pristine:
-            self._furnish(host)
+            self._furniture.give(host, container)
         machine.podman("start", container)
         self._wait_until_running(host)
         self._wait_for_ssh(host)
@@ -376,131 +338,6 @@ class Lab:
                 raise LabError(f"{host.name}: no login over ssh after {BOOT_LIMIT} s: {done.stderr.strip()}")
             time.sleep(0.2)
 
-    # --- what a host is furnished with --------------------------------------------------------------------------
-
-    def _set_moment(self) -> None:
-        """Fix the moment that seeded logs run up to, so that a restored host is the same again."""
-        (self.state / "moment").write_text(f"{datetime.now(timezone.utc).isoformat(timespec='seconds')}\n")
-
-    def _moments(self) -> tuple[datetime, datetime]:
-        """When the servers' seeded logs end, and when the servers were installed."""
-        now = datetime.fromisoformat((self.state / "moment").read_text().strip())
-        return now, seeding.midnight(now, self.data["installed_days_ago"]) + timedelta(hours=INSTALLED_AT_HOUR)
-
-    def _make_keys(self) -> None:
-        """The key that logs in, each host's own key, and the file by which ssh knows the hosts."""
-        self.state.mkdir(mode=0o755, parents=True, exist_ok=True)
-        known = []
-        for key in (self.state / "id_ed25519", *(self._host_key(host) for host in self.hosts.values())):
-            if not key.exists():
-                machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key.name, "-f", str(key)])
-        for host in self.hosts.values():
-            words = self._host_key(host).with_suffix(".pub").read_text().split()[:2]
-            known.append(" ".join([f"{self.network.ipv4(host.number)},{self.network.ipv6(host.number)}", *words]))
-        (self.state / "known_hosts").write_text("\n".join(known) + "\n")
-        for account in self.accounts.values():
-            account.make_secrets(self.state)
-        now = self._moments()[0]
-        for host in self.hosts.values():
-            for name, described in host.certificates.items():
-                self._certificates.site(name, now, **described)
-
-    def _host_key(self, host: Host) -> Path:
-        return self.state / f"host_{host.name}"
-
-    @property
-    def _authorities(self) -> Path:
-        """Root and intermediate that the lab's ACME server issues from since its last start."""
-        return self.state / "authorities.pem"
-
-    def _furnish(self, host: Host) -> None:
-        installed = self._moments()[1]
-        settings = {
-            "CONTAINER": self.container(host),
-            "INSTALLED": f"{installed:%Y-%m-%dT%H:%M:%SZ}",
-            "ACCOUNTS": "".join(self.accounts[name].creation(self.state) for name in host.accounts),
-        }
-        shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-c"]
-        furnish = [*shell, _FURNISH, "sh", *machine.PODMAN]
-        machine.run(machine.enter(furnish), stdin=self._furniture(host), name=f"furnishing {host.name}")
-
-    def _furniture(self, host: Host) -> bytes:
-        """All files that make the image this host, as a tar stream."""
-        stream = io.BytesIO()
-        now, installed = self._moments()
-        born = installed.timestamp()
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            owners = {**_OWNERS, **{account.name: account.uid for account in self.accounts.values()}}
-            for path, content, mode, owner in (*self._identity(host), *self._trust(host), *self._own_files(host)):
-                _add(tar, path, content, mode=mode, owner=owners[owner], group=owners[owner], written=born)
-            for path, target in host.links.items():
-                _add_link(tar, path, target, born)
-            for log in self._logs(host):
-                for file in seeding.seed(log, self.data["visitors"], now, installed):
-                    _add(
-                        tar,
-                        file.path,
-                        file.content,
-                        mode=file.mode,
-                        owner=_OWNERS[file.owner],
-                        group=_OWNERS[file.group],
-                        written=file.written.timestamp(),
-                    )
-            last_rotation = max(seeding.midnight(now, 0), installed).timestamp()
-            status = seeding.rotation_status(self._logs(host), now).encode()
-            _add(tar, "/var/lib/logrotate/status", status, mode=0o640, written=last_rotation)
-            _add(tar, "/var/lib/systemd/timers/stamp-logrotate.timer", b"", written=last_rotation)
-        return stream.getvalue()
-
-    def _filled_in(self, text: str) -> str:
-        """The text with @name.ipv4@ replaced by that host's address."""
-        for host in self.hosts.values():
-            text = text.replace(f"@{host.name}.ipv4@", self.network.ipv4(host.number))
-        return text
-
-    def _logs(self, host: Host) -> list[dict[str, Any]]:
-        return json.loads(self._filled_in(json.dumps(host.logs)))
-
-    def _identity(self, host: Host) -> Iterable[File]:
-        """What makes this server itself: names, keys, machine id, accounts."""
-        key = self._host_key(host)
-        yield "/etc/ssh/ssh_host_ed25519_key", key.read_bytes(), 0o600, "root"
-        yield "/etc/ssh/ssh_host_ed25519_key.pub", key.with_suffix(".pub").read_bytes(), 0o644, "root"
-        public = (self.state / "id_ed25519.pub").read_bytes()
-        yield f"/home/{ACCOUNT}/.ssh/authorized_keys", public, 0o600, ACCOUNT
-        machine_id = hashlib.sha256(key.read_bytes()).hexdigest()[:32]
-        yield "/etc/machine-id", f"{machine_id}\n".encode(), 0o444, "root"
-        yield "/etc/hostname", f"{host.name}\n".encode(), 0o644, "root"
-        yield "/etc/hosts", self._hosts_file(host).encode(), 0o644, "root"
-        yield "/etc/resolv.conf", b"# The lab has no name server.\n", 0o644, "root"
-        for name in host.accounts:
-            yield from self.accounts[name].files(self.state)
-
-    def _trust(self, host: Host) -> Iterable[File]:
-        """The certificates of a server's sites, and what it knows the lab's ACME server and its issue by."""
-        now = self._moments()[0]
-        for name, described in host.certificates.items():
-            pair = self._certificates.site(name, now, **described)
-            yield f"/etc/ssl/certs/{name}.pem", pair.certificate.read_bytes(), 0o644, "root"
-            yield f"/etc/ssl/private/{name}.key", pair.key.read_bytes(), 0o600, "root"
-        yield f"{TRUST}/acme-ca.pem", self._certificates.authority(now).certificate.read_bytes(), 0o644, "root"
-        if not host.issues_certificates:
-            yield f"{TRUST}/authorities.pem", self._authorities.read_bytes(), 0o644, "root"
-
-    def _hosts_file(self, host: Host) -> str:
-        lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-        for other in self.hosts.values():
-            names = " ".join([other.name, *other.sites])
-            lines += [f"{self.network.ipv4(other.number)} {names}", f"{self.network.ipv6(other.number)} {names}"]
-        return "\n".join(lines) + "\n"
-
-    def _own_files(self, host: Host) -> Iterable[File]:
-        """The files below lab/files/all and lab/files/<host>."""
-        for root in (FILES / "all", FILES / host.name):
-            for path in sorted(path for path in root.rglob("*") if path.is_file()):
-                mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-                yield f"/{path.relative_to(root)}", self._filled_in(path.read_text()).encode(), mode, "root"
-
 
 def _frozen(value: Any) -> Any:
     """A value of hosts.yml, lists as tuples."""
@@ -518,27 +355,3 @@ def clean() -> None:
     network.remove_bridges()
     shutil.rmtree(machine.STATE)
     say("lab removed")
-
-
-def _add(
-    tar: tarfile.TarFile,
-    path: str,
-    content: bytes | None,
-    *,
-    mode: int = 0o644,
-    owner: int = 0,
-    group: int = 0,
-    written: float,
-) -> None:
-    entry = tarfile.TarInfo(path.lstrip("/"))
-    entry.size, entry.mode, entry.mtime = len(content or b""), mode, int(written)
-    entry.uid, entry.gid = owner, group
-    if content is None:
-        entry.type = tarfile.DIRTYPE
-    tar.addfile(entry, io.BytesIO(content or b""))
-
-
-def _add_link(tar: tarfile.TarFile, path: str, target: str, written: float) -> None:
-    entry = tarfile.TarInfo(path.lstrip("/"))
-    entry.type, entry.linkname, entry.mtime = tarfile.SYMTYPE, target, int(written)
-    tar.addfile(entry)

@@ -2,18 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab: its seeded logs are those that stock rotation would have left, its committed inventory is current."""
+"""The lab: its seeded logs are those that stock rotation would have left, its certificates and one-time codes are what
+they say, its committed inventory is current."""
 
 from __future__ import annotations
 
+import base64
 import gzip
 import re
+import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import fleet, machine, seeding
+from lab import accounts, fleet, machine, seeding
+from lab.certificates import Certificates
 
 NOW = datetime(2026, 11, 20, 16, 30, tzinfo=timezone.utc)
 BORN = datetime(2026, 11, 11, 9, 0, tzinfo=timezone.utc)
@@ -113,3 +118,43 @@ def test_the_committed_inventory_is_that_of_the_default_lab() -> None:
     made = fleet.Lab("lab", "trixie").inventory("{{ inventory_dir }}/../../.lab/lab")
     committed = (machine.REPOSITORY / "inventories" / "lab" / "hosts.yml").read_text()
     assert committed.splitlines()[1:] == made.splitlines()[1:]  # the first line says where it comes from
+
+
+@pytest.mark.parametrize(
+    ("moment", "code"), [(59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (20000000000, "353130")]
+)
+def test_one_time_codes_are_those_of_rfc_6238(
+    moment: int, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = accounts.Account("anna", 1001, ("sudo",), "/bin/bash", enrolled=True)
+    anna.folder(tmp_path).mkdir(parents=True)
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    (anna.folder(tmp_path) / "totp").write_text(f"{secret}\n11111111\n")
+    monkeypatch.setattr(accounts.time, "time", lambda: float(moment))
+    assert anna.code(tmp_path) == code
+
+
+def test_who_has_no_secret_has_no_code(tmp_path: Path) -> None:
+    with pytest.raises(machine.LabError, match="klant1 has no secret"):
+        accounts.Account("klant1", 1003, (), "/usr/sbin/nologin").code(tmp_path)
+
+
+def openssl(*words: str | Path) -> int:
+    """The exit status of openssl."""
+    return subprocess.run(["openssl", *map(str, words)], capture_output=True, check=False).returncode
+
+
+def test_certificates_are_of_whom_and_of_when_they_are_told_to_be(tmp_path: Path) -> None:
+    made = Certificates(tmp_path / "certificates")
+    authority = made.authority(NOW).certificate
+    names = ["a.example", "b.example"]
+    issued = made.site("a.example", NOW, names=names, key="EC:P-256", days={"from": 9, "to": -80})
+    ended = made.site("c", NOW, names=["c.example"], key="RSA:2048", days={"from": 400, "to": 35}, self_signed=True)
+    now = ["-attime", str(int(NOW.timestamp()))]
+    for name in names:
+        assert openssl("verify", *now, "-CAfile", authority, "-verify_hostname", name, issued.certificate) == 0
+    assert openssl("verify", *now, "-CAfile", authority, "-verify_hostname", "x.example", issued.certificate) != 0
+    assert openssl("verify", *now, "-CAfile", ended.certificate, ended.certificate) != 0
+    while_good = ["-attime", str(int((NOW - timedelta(days=36)).timestamp()))]
+    assert openssl("verify", *while_good, "-CAfile", ended.certificate, ended.certificate) == 0
+    assert made.site("c", NOW, names=[], key="", days={}, self_signed=True) == ended

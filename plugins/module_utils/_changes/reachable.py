@@ -83,7 +83,7 @@ def _not_served(site: Site, authorities: str) -> Iterator[str]:
             for name in _askable(vhost.names):
                 fault = shake(address, name, authorities).fault
                 if fault and (listen.address != "::" or _has_ipv6()):
-                    yield f"https://{name} does not answer as it should at {listen.address}: {fault}"
+                    yield f"https://{name} does not answer as it should ({address}): {fault}"
 
 
 def not_reached(site: Site, authorities: str) -> str:
@@ -118,16 +118,17 @@ def not_redirected(site: Site) -> str:
 def _not_redirected(site: Site) -> Iterator[str]:
     for vhost in site.vhosts:
         for listen in for_visitors(vhost, tls=False):
+            address = _ANY.get(listen.address, listen.address)
             for name in _askable(vhost.names):
                 try:
-                    status, location, _body = _get(_ANY.get(listen.address, listen.address), name, "/")
+                    status, location, _body = _get(address, name, "/")
                 except OSError:
                     if listen.address == "::" and not _has_ipv6():
                         continue
-                    yield f"http://{name} does not answer at {listen.address}"
+                    yield f"http://{name} does not answer ({address})"
                     continue
                 if status not in (301, 308) or urlsplit(location).netloc != name or location[:8] != "https://":
-                    yield f"http://{name} answers {status} at {listen.address}, not a redirect to https"
+                    yield f"http://{name} answers {status} ({address}), not a redirect to https of that name"
 
 
 def not_provable(site: Site) -> str:

@@ -23,6 +23,9 @@ from ..plugin_utils._verdict import promise_row
 
 SCHEMA = 1
 
+# By this the inventory of OVH tells that another system may answer in a host's place.
+RESCUE = "ovh_rescue"
+
 
 class NotAsked(Exception):
     """The host gave no answers; check says at which step, the text why."""
@@ -108,6 +111,8 @@ class ActionModule(ActionBase):
         variables: dict[str, Any],
     ) -> list[list[dict[str, Any]]]:
         """The host's answers, one list of findings a question. Raises NotAsked."""
+        if variables.get(RESCUE) is True:
+            raise NotAsked("reach", f"the host is set to a rescue system ({RESCUE}), which is not what it serves with")
         arguments = {
             **options,
             "questions": [{"measure": measure, "options": dict(asked)} for measure, asked in questions],

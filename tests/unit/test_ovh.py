@@ -794,6 +794,37 @@ class TestStates:
         assert account.hosts()[VPS]["ovh_os"] is None
 
 
+class TestAudit:
+    def verdicts(self, account) -> dict[str, tuple[str, str]]:
+        """Verdict and first reason of each promise about the VPS, as which this machine answers."""
+        (register,) = re.findall(r"```yaml\n(statement:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        folder = account.folder / "inventory"
+        (folder / "group_vars" / "all").mkdir(parents=True)
+        (folder / "group_vars" / "all" / "statement.yml").write_text(register)
+        account.file = folder / "ovh.yml"
+        here = {"ansible_connection": "'local'", "ansible_python_interpreter": f"'{sys.executable}'"}
+        account.list(kinds=["vps"], compose=here)
+        done = subprocess.run(
+            [BIN / "ansible-playbook", "-i", folder, "-e", "audit_run=now", "privacy.hosting.audit"],
+            cwd=account.folder, env=environment_of(account.folder) | account.api.environment | account.credentials,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        report = account.folder / "reports" / "now" / f"{VPS}.json"
+        assert report.exists(), done.stdout + done.stderr
+        rows = json.loads(report.read_text())["promises"]
+        return {row["id"]: (row["verdict"], "".join(found["observed"] for found in row["findings"][:1])) for row in rows}
+
+    def test_the_rescue_system_is_not_audited_for_the_server(self, account):
+        account.api.services[f"/vps/{VPS}"]["netbootMode"] = "rescue"
+        verdicts = self.verdicts(account)
+        for promise in ("traffic-recorded", "traffic-kept-two-years"):
+            assert verdicts[promise][0] == "unproven"
+            assert "set to a rescue system (ovh_rescue)" in verdicts[promise][1]
+
+    def test_a_server_is_audited(self, account):
+        assert "rescue" not in self.verdicts(account)["traffic-recorded"][1]
+
+
 class TestFleet:
     def test_five_hundred_servers_in_seconds(self, account, capsys):
         for number in range(400):

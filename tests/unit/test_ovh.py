@@ -812,7 +812,7 @@ class TestAudit:
         report = account.folder / "reports" / "now" / f"{VPS}.json"
         assert report.exists(), done.stdout + done.stderr
         rows = json.loads(report.read_text())["promises"]
-        return {row["id"]: (row["verdict"], "".join(found["observed"] for found in row["findings"][:1])) for row in rows}
+        return {row["id"]: (row["verdict"], "".join(f["observed"] for f in row["findings"][:1])) for row in rows}
 
     def test_the_rescue_system_is_not_audited_for_the_server(self, account):
         account.api.services[f"/vps/{VPS}"]["netbootMode"] = "rescue"

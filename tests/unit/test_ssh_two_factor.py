@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils._checks.ssh_two_factor import CHECKS, shortened
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
-from ansible_collections.privacy.hosting.plugins.module_utils._host import Listener
+from ansible_collections.privacy.hosting.plugins.module_utils._host import Listener, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
 from ansible_collections.privacy.hosting.plugins.module_utils._measures.ssh_two_factor import MEASURE
 from tests.unit.ssh_host import (
@@ -220,6 +220,14 @@ def test_each_sshd_is_judged() -> None:
     assert found == {"anna (sshd on :22)", "anna (sshd on :2222 with /etc/ssh/second)"}
 
 
+def test_a_server_that_cannot_be_judged_does_not_hide_what_another_lets_in() -> None:
+    titles = [TITLE, "sshd: /usr/sbin/sshd -f /etc/ssh/gone [listener] 0 of 10-100 startups"]
+    found = [one for one in asked(Made(titles=titles), "ways_in") if "anna" in one.subject]
+    assert {one.subject.partition("(")[2]: one.status for one in found} == {
+        "sshd on :22)": "fail", "sshd on :2222 with /etc/ssh/gone)": "error",
+    }  # fmt: skip
+
+
 def test_what_is_not_loaded_yet_is_no_pass() -> None:
     found = anna(changed={CONFIG: STARTED + dt.timedelta(days=1)})
     assert (found.status, found.proof, found.source) == ("error", "", CONFIG)
@@ -394,6 +402,39 @@ def test_a_file_with_the_secrets_of_many_is_roots() -> None:
         found = asked(Made(files, TWO, nodes={"/etc/users.oath": nodes}), "secrets")
         assert {one.status for one in found} == {status}
         assert all("HOTP" not in one.observed for one in found)
+
+
+def test_where_the_stack_is_not_understood_no_secret_passes() -> None:
+    host = Made({**GOOD, "/etc/pam.d/common-session": None}, TWO)
+    assert asked(host, "secrets") == []
+    assert {one.status for one in asked(host, "ways_in")} == {"error"}
+
+
+class Hidden(Made):
+    """A host on which secrets cannot be looked at."""
+
+    def stat(self, path: str) -> Any:
+        if path == FACTOR and self.looked:
+            raise Unseen(f"{path} cannot be looked at: Input/output error")
+        return super().stat(path)
+
+    looked = False
+
+
+def test_a_secret_that_cannot_be_looked_at_is_unseen() -> None:
+    host = Hidden(GOOD, TWO)
+    asked(host, "ways_in")
+    host.looked = True
+    with pytest.raises(Unseen):
+        asked(host, "secrets")
+
+
+def test_a_secret_may_be_its_readers() -> None:
+    stack = CODES.replace("user=root", "user=daemon")
+    for owner, status in ((1, "pass"), (1001, "fail")):
+        nodes = {FACTOR: (0o100400, owner), "/var/lib/factors": (0o40700, 1)}
+        (found,) = asked(Made({**GOOD, CODE_OF_GOOD: stack}, TWO, nodes=nodes), "secrets")
+        assert found.status == status
 
 
 def test_where_a_secret_is_that_cannot_be_told_is_no_pass() -> None:

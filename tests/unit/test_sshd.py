@@ -150,7 +150,7 @@ def test_an_address_pattern_that_is_none_is_unseen() -> None:
 
 
 def test_sshd_is_asked_once_for_those_whom_no_pattern_tells_apart() -> None:
-    match = "Match Group sudo Address 10.0.0.0/8\n  X11Forwarding no\nMatch User klant*,!klant2\n  X11Forwarding no\n"
+    match = "Match Group sudo Address 10.0.0.0/8\n  PermitTTY no\nMatch User klant*,!klant2\n  PermitTTY no\n"
     host = Made({CONFIG: match})
     server = only(host)
     for name, groups in (("a", "a"), ("b", "b"), ("c", "sudo"), ("d", "sudo"), ("klant1", "x"), ("klant2", "x")):
@@ -158,8 +158,10 @@ def test_sshd_is_asked_once_for_those_whom_no_pattern_tells_apart() -> None:
             account = Account(name, 1, "/", "/bin/bash", frozenset([groups]), "none")
             sshd.effective(host, server, account, at)
     asked = [argv[-1].split(",")[0] + argv[-1].split(",")[2] for argv in host.asked if "-C" in argv]
-    assert asked == ["user=aaddr=192.0.2.77", "user=caddr=192.0.2.77", "user=caddr=10.0.0.1", "user=klant1addr=192.0.2.77",
-                     "user=klant2addr=192.0.2.77"]  # fmt: skip
+    assert asked == [
+        "user=aaddr=192.0.2.77", "user=caddr=192.0.2.77", "user=caddr=10.0.0.1", "user=klant1addr=192.0.2.77",
+        "user=klant2addr=192.0.2.77",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import datetime as dt
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, PASS, RUNNING, Finding, Layer, weigh
 from .._host import Host, Process, Unseen
@@ -38,16 +38,17 @@ _WORDS = {KEY: "key", SECURITY_KEY: "security key", MACHINE: "another machine's 
 
 # Programs that let people in from a distance, wherever they listen: what they ask is not read here.
 _OTHER_WAYS: Mapping[str, str] = {
-    **dict.fromkeys(["cockpit-ws", "cockpit-tls", "cockpit-session"], "the web console cockpit"),
-    **dict.fromkeys(["shellinaboxd", "ttyd", "gotty", "wetty", "sshwifty", "code-server"], "a terminal on the web"),
-    "miniserv.pl": "webmin",
-    **dict.fromkeys(
-        ["telnetd", "in.telnetd", "utelnetd", "in.rlogind", "in.rshd", "rlogind"], "a login without encryption"
-    ),
-    **dict.fromkeys(["xrdp", "Xtigervnc", "Xvnc", "x11vnc", "guacd"], "a desktop from a distance"),
-    **dict.fromkeys(
-        ["mosh-server", "teleport", "tailscaled", "cloudflared", "sslh", "sslh-select", "sslh-fork"], "a tunnel"
-    ),
+    program: what
+    for what, programs in {
+        "a second SSH server": "dropbear",
+        "the web console cockpit": "cockpit-ws cockpit-tls cockpit-session",
+        "webmin": "miniserv.pl",
+        "a terminal on the web": "shellinaboxd ttyd gotty wetty sshwifty code-server",
+        "a login without encryption": "telnetd in.telnetd utelnetd in.rlogind in.rshd rlogind",
+        "a desktop from a distance": "xrdp Xtigervnc Xvnc x11vnc guacd",
+        "a tunnel": "mosh-server teleport tailscaled cloudflared sslh sslh-select sslh-fork",
+    }.items()
+    for program in programs.split()
 }
 
 
@@ -82,7 +83,7 @@ def enough(way: WayIn, methods: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of one account on all servers: its doors, or why they could not be seen.
+    """What is known of one account: its doors, and why those of a server could not be seen.
 
     A customer's are not looked at where two factors are asked of staff only.
     """
@@ -90,7 +91,7 @@ class Seen:
     account: Account
     kind: str
     doors: tuple[Door, ...]
-    unseen: str = ""
+    unseen: Mapping[Server, str] = field(default_factory=dict)
 
     @property
     def ways(self) -> list[WayIn]:
@@ -109,12 +110,12 @@ def _seen(host: Host, question: Question, account: Account) -> Seen:
         return Seen(account, named, ())
     more = question.settings["controllers"] if named == AUTOMATION else ()
     found: list[Door] = []
-    unseen = ""
+    unseen: dict[Server, str] = {}
     for server in sshd.servers(host)[0]:
         try:
             found += doors(host, server, account, more)
         except Unseen as reason:
-            unseen = str(reason)
+            unseen[server] = str(reason)
     return Seen(account, named, tuple(found), unseen)
 
 
@@ -241,10 +242,10 @@ _EXPECTED = "every way in asks two factors"
 def _judge(host: Host, question: Question, option: str, server: Server, one: Seen) -> Finding:
     """What one account's ways in through one server are."""
     about = one.account.name
-    if one.unseen:
+    if server in one.unseen:
         return _finding(
-            "ways_in", option, about, ERROR, observed=one.unseen, expected=_EXPECTED, source=server.configuration,
-            remedy="Mend what cannot be read, and audit again.",
+            "ways_in", option, about, ERROR, observed=one.unseen[server], expected=_EXPECTED,
+            source=server.configuration, remedy="Mend what cannot be read, and audit again.",
         )  # fmt: skip
     here = [door for door in one.doors if door.server == server]
     methods = question.settings["methods"]
@@ -252,7 +253,7 @@ def _judge(host: Host, question: Question, option: str, server: Server, one: See
     layers = [_layer(host, one, here, poor, methods), *_loaded(host, [server])]
     if layers[0].good is False:
         layers[0] = replace(layers[0], seen=layers[0].seen + _grace(host, question, one))
-    return _weighed("ways_in", option, about, layers, _EXPECTED, _remedy(host, one, here))
+    return _weighed("ways_in", option, about, layers, _EXPECTED, _remedy(one))
 
 
 def _poor(here: Sequence[Door], methods: Sequence[str]) -> dict[WayIn, list[Door]]:
@@ -307,10 +308,17 @@ def _source(host: Host, one: Seen, way: WayIn, door: Door) -> str:
     return sshd.decides(host, door.server, keyword, one.account, door.at)
 
 
-def _remedy(host: Host, one: Seen, here: Sequence[Door]) -> str:
+def _remedy(one: Seen) -> str:
+    """What to do about a way in that asks too little."""
     if one.kind == STAFF:
         return f"Ask two methods of the account (AuthenticationMethods publickey,keyboard-interactive:pam): {_HARDEN}."
     return "Ask two methods of the account (AuthenticationMethods), and set up its second factor."
+
+
+def _over(host: Host, question: Question) -> bool:
+    """Whether a grace period is over."""
+    until = question.settings["grace_until"]
+    return bool(until) and host.now.date() > dt.date.fromisoformat(until)
 
 
 def _grace(host: Host, question: Question, one: Seen) -> str:
@@ -318,7 +326,7 @@ def _grace(host: Host, question: Question, one: Seen) -> str:
     until = question.settings["grace_until"]
     if not until or any({CODE, SECURITY_KEY} & way.needs for way in one.ways):
         return ""
-    if host.now.date() > dt.date.fromisoformat(until):
+    if _over(host, question):
         return f"; it has no second factor, and the grace period ended on {until}"
     return f"; it has no second factor yet, and the grace period runs until {until}"
 
@@ -327,18 +335,17 @@ def _left_open(
     host: Host, question: Question, option: str, server: Server, meant: Sequence[Seen]
 ) -> Iterator[Finding]:  # fmt: skip
     """What a grace period that is over left open for the next member of staff, who has no second factor yet."""
-    until = question.settings["grace_until"]
-    if not until or host.now.date() <= dt.date.fromisoformat(until):
+    if not _over(host, question):
         return
+    until, methods = question.settings["grace_until"], question.settings["methods"]
     for one in meant:
         factors = {CODE, SECURITY_KEY}
         if one.kind != STAFF or one.account.uid == 0 or not any(factors & way.needs for way in one.ways):
             continue
         stranger = ssh_ways.without_secret(one.account)
         for door in (door for door in one.doors if door.server == server):
-            for way in ssh_ways.ways(host, stranger, door.settings, door.at, keys_of=one.account):
-                if SECURITY_KEY in way.needs or enough(way, question.settings["methods"]):
-                    continue
+            found = ssh_ways.ways(host, stranger, door.settings, door.at, keys_of=one.account)
+            for way in (way for way in found if SECURITY_KEY not in way.needs and not enough(way, methods)):
                 yield _finding(
                     "ways_in", option, f"who has no second factor ({server.name})", FAIL if way.sure else ERROR,
                     proof=CONFIGURED if way.sure else "", expected=_EXPECTED,
@@ -370,7 +377,7 @@ def check_classes(host: Host, question: Question, option: str) -> Iterator[Findi
             remedy="Put the account into a group of ssh_two_factor_customer_groups or ssh_two_factor_staff_groups, "
             "name it in ssh_two_factor_automation_accounts, or keep it out (usermod --expiredate 1, AllowGroups).",
         )  # fmt: skip
-    unseen = list(dict.fromkeys(one.unseen for one in everybody(host, question) if one.unseen))
+    unseen = list(dict.fromkeys(why for one in everybody(host, question) for why in one.unseen.values()))
     if unseen:
         yield _finding(
             "classes", option, "accounts", ERROR, observed="; ".join(_some(unseen)), expected=expected,
@@ -400,8 +407,12 @@ def check_automation(host: Host, question: Question, option: str) -> Iterator[Fi
         if one.kind != AUTOMATION:
             continue
         expected = "declared exception: automation gets in by key alone, from the controllers only, and in no other way"
+        for server, why in one.unseen.items():
+            source = server.configuration
+            yield _finding(
+                "automation", option, one.account.name, ERROR, observed=why, expected=expected, source=source
+            )
         if one.unseen:
-            yield _finding("automation", option, one.account.name, ERROR, observed=one.unseen, expected=expected)
             continue
         yield _weighed(
             "automation", option, one.account.name,
@@ -480,20 +491,21 @@ def _secrets(host: Host, one: Seen) -> list[pam.Secret]:
     return [secret for secret in dict.fromkeys(found) if host.stat(secret.path) is not None]
 
 
-def _faults(host: Host, account: Account, secret: pam.Secret) -> Iterator[str] | list[str]:
+def _faults(host: Host, account: Account, secret: pam.Secret) -> list[str]:
     """What is wrong with a secret's owner and modes, and those of its directory."""
     status, directory = host.stat(secret.path), host.stat(os.path.dirname(secret.path))
     if status is None or directory is None:
         return []
-    mine = not secret.shared and not secret.reader  # in the account's home, as google-authenticator makes it
-    allowed = {0, account.uid} if mine else {0}
+    in_home = not secret.shared and not secret.reader  # as google-authenticator makes it
+    reader = accounts(host).by_name.get(secret.reader)
+    allowed = {0, *([account.uid] if in_home else []), *([reader.uid] if reader and reader.uid != account.uid else [])}
     told = []
-    if status.st_mode & 0o077 and not (status.st_gid == 0 and not status.st_mode & 0o027):
+    if status.st_mode & 0o077 and (status.st_gid != 0 or status.st_mode & 0o027):
         told.append(f"its mode is {status.st_mode & 0o777:04o}: others than its owner may read or write it")
-    if not secret.shared and status.st_uid not in allowed:
-        told.append("its owner is neither root nor the account" if mine else "its owner is not root: he can replace it")
-    elif secret.shared and status.st_uid != 0:
-        told.append("its owner is not root: he can replace it")
+    if status.st_uid not in allowed:
+        told.append(
+            "its owner is neither root nor the account" if in_home else "its owner is not root: he can replace it"
+        )
     if directory.st_uid not in allowed or (directory.st_mode & 0o022 and not directory.st_mode & 0o1000):
         told.append(f"{os.path.dirname(secret.path)} may be written by others: they can replace it")
     return told
@@ -537,12 +549,10 @@ def _others(host: Host) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for process in host.processes():
         for name in _names(process):
-            what = "a second SSH server" if name == "dropbear" else _OTHER_WAYS.get(name)
-            if what and name not in seen:
+            if name in _OTHER_WAYS and name not in seen:
                 seen.add(name)
-                yield name, what
-    listens = {process.name for process in host.processes()}
-    if "proftpd" in listens and any(
+                yield name, _OTHER_WAYS[name]
+    if any(process.name == "proftpd" for process in host.processes()) and any(
         re.search(r"^\s*SFTPEngine\s+on\b", host.read(path), re.IGNORECASE | re.MULTILINE)
         for path in [*host.glob("/etc/proftpd/*.conf"), *host.glob("/etc/proftpd/conf.d/*.conf")]
     ):

@@ -1032,6 +1032,27 @@ def test_what_a_server_refuses_is_put_back_site_by_site(authority: Authority, mo
     assert "443" not in server.text("sites/b")
 
 
+@pytest.mark.parametrize(
+    ("kept", "may_keep"),
+    [
+        ("", True),
+        ("server = https://acme.example/dir\nkey_type = ecdsa\n", True),
+        ("server = https://acme.example/dir\nkey_type = rsa\n", False),
+        ("server = https://acme-staging.example/dir\nkey_type = ecdsa\n", False),
+    ],
+)
+def test_a_certificate_of_another_kind_is_not_kept(
+    server: Nginx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str, may_keep: bool
+) -> None:
+    monkeypatch.setattr(certbot, "RENEWAL", str(tmp_path))
+    if kept:
+        (tmp_path / "a.example.conf").write_text(kept)
+    server.write("sites/a", PLAIN)
+    site = next(sites_of(server.read(Host()), ALL))
+    how_often = certbot._how_often(site, Wanted(directory="https://acme.example/dir"))
+    assert how_often == ("--keep-until-expiring" if may_keep else "--force-renewal")
+
+
 def test_certbots_complaint_is_one_line() -> None:
     output = """Saving debug log to /var/log/letsencrypt/letsencrypt.log
 Requesting a certificate for a.example

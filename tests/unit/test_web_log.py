@@ -459,3 +459,17 @@ def test_without_an_answer_nothing_is_said_but_why(tmp_path: Path) -> None:
     (found,) = asked(host_of(tmp_path, http), "fields", probe=True)
     assert found.status == "pass"
     assert "not seen, observed: no answer to a marked request: Connection refused" in found.observed
+
+
+@pytest.mark.parametrize("where", ["http", "server"])
+def test_a_site_whose_own_page_would_answer_is_not_asked(tmp_path: Path, serve: Callable[..., int], where: str) -> None:
+    requests: list[str] = []
+    page = "error_page 404 405 /error.php;"
+    server = f"server {{ server_name a.example; listen 127.0.0.1:{serve(lambda *asked: requests.append(asked[0]))};"
+    http = f"{GOOD}access_log {tmp_path}/log good; " + (
+        f"{page} {server} }}" if where == "http" else f"{server} {page} }}"
+    )
+    (found,) = asked(host_of(tmp_path, http), "fields", probe=True)
+    assert found.status == "pass"
+    assert "not seen, observed: a page of the site answers what the server refuses" in found.observed
+    assert requests == []

@@ -35,6 +35,7 @@ from .._services.web_pages import (
     ask_all,
     crawl,
 )
+from .._services.web_probe import answers_itself
 from .._services.web_security import (
     ANSWERS,
     REDIRECTS,
@@ -57,7 +58,6 @@ NAMES = 20  # of one virtual host that are asked for
 PLACES = 20  # of one virtual host that are asked for
 _MARK = "/privacy-hosting-audit"  # a path that no site has
 _NOBODY = "privacy-hosting-audit.invalid"  # a name that nobody has
-_ERROR_PAGE = re.compile("(?i)error_page|errordocument")
 _TYPED = re.compile(r"[\w-]+(\.[\w-]+)+")  # names that visitors can type
 _PERMANENT = (301, 308)
 _PASSES_ON = re.compile(r"(?i)\w+_pass|proxypass(match)?")
@@ -132,9 +132,7 @@ def _judged_elsewhere(host: Host, option: str, question: Question, subject: Subj
     )  # fmt: skip
 
 
-def _complete(
-    host: Host, question: Question, option: str, found: Iterable[Finding], nothing: str
-) -> Iterator[Finding]:
+def _complete(host: Host, question: Question, option: str, found: Iterable[Finding], nothing: str) -> Iterator[Finding]:
     """The findings, and what keeps the whole host from being judged; or that there is nothing to judge."""
     some = False
     for finding in found:
@@ -275,24 +273,17 @@ def _askable(subject: Subject, socket: Socket) -> list[str]:
 
 def _requests(host: Host, subject: Subject) -> Iterator[Request]:
     """The few requests that show how a virtual host answers."""
+    traced = bool(subject.own) or answers_itself(subject.server, subject.vhost)
     for socket in [*subject.sockets(False), *subject.sockets(True)]:
         for at in _address(host, subject, socket):
             for name in _askable(subject, socket):
-                if (socket.tls or subject.server.name == "apache") and (subject.own or _answers_itself(subject)):
+                if traced and (socket.tls or subject.server.name == "apache"):
                     yield Request(at, name, _MARK, "TRACE")
                 if subject.own:
                     for target in ("/", _MARK, *_place_targets(subject)):
                         yield Request(at, name, target)
                 elif not socket.tls and _redirects_all(subject):
                     yield Request(at, name, _MARK)
-
-
-def _answers_itself(subject: Subject) -> bool:
-    """Whether the server's refusal of TRACE (405) is a page of its own, and no application's."""
-    http = [entry for block in subject.server.config if block.name == "http" for entry in block.block or ()]
-    inside = (subject.vhost.directive.block if subject.vhost.directive else None) or ()
-    pages = [entry for entry in (*subject.server.config, *http, *inside) if _ERROR_PAGE.fullmatch(entry.name)]
-    return not any("405" in entry.args[:-1] for entry in pages)
 
 
 def _address(host: Host, subject: Subject, socket: Socket) -> Iterator[Address]:
@@ -556,11 +547,9 @@ def _header_layer(place: HeaderPlace, wanted: int) -> Layer:
 
 
 def _hsts_fault(headers: Sequence[str], wanted: int) -> str:
-    """What is wrong with an answer's headers, '' if nothing is (RFC 6797, 6.1 and 7.1)."""
+    """What is wrong with an answer's headers, '' if nothing is (RFC 6797, 6.1; of several the first counts, 8.1)."""
     if not headers:
         return "no Strict-Transport-Security"
-    if len(headers) > 1:
-        return f"Strict-Transport-Security {len(headers)} times, of which browsers take the first only"
     names = [part.partition("=")[0].strip().lower() for part in headers[0].split(";") if part.strip()]
     ages = re.findall(r"(?i)(?:^|;)\s*max-age\s*=\s*(?:\"(\d{1,12})\"|(\d{1,12}))\s*(?=;|$)", headers[0])
     if names.count("max-age") != 1 or len(ages) != 1 or len(set(names)) != len(names):
@@ -585,7 +574,12 @@ def _hsts_seen(host: Host, question: Question, subject: Subject, wanted: int) ->
             continue
         kind = f"{answer.status}{' of the server itself' if method == 'TRACE' else ''}"
         fault = _hsts_fault(answer.hsts, wanted)
-        if fault:
+        if fault and method == "TRACE":
+            # no browser asks so, and what is set in sections for pages does not reach this answer
+            layers.append(
+                Layer(OBSERVED, None, f"its refusal of TRACE has {fault}, which says nothing of pages", where)
+            )
+        elif fault:
             layers.append(Layer(OBSERVED, False, f"{where} ({kind}): {fault}", where))
         else:
             good += 1
@@ -673,7 +667,7 @@ def _cookie_remedy(subject: Subject) -> str:
     line = (
         "'userid_flags secure;', 'proxy_cookie_flags ~ secure;' or '; Secure' in the header"
         if subject.server.name == "nginx"
-        else "'Header always edit Set-Cookie \"(?i)^((?:(?!;\\s*secure).)+)$\" \"$1; Secure\"'"
+        else '\'Header always edit Set-Cookie "(?i)^((?:(?!;\\s*secure).)+)$" "$1; Secure"\''
     )
     return f"{at}: write {line}, or let the application mark its cookies Secure."
 
@@ -709,9 +703,7 @@ def _forms(host: Host, question: Question, option: str, expected: str) -> Iterat
             yield _forms_finding(host, question, option, site, serving[0], expected)
 
 
-def _forms_finding(
-    host: Host, question: Question, option: str, site: str, subject: Subject, expected: str
-) -> Finding:
+def _forms_finding(host: Host, question: Question, option: str, site: str, subject: Subject, expected: str) -> Finding:
     if not question.probe or not subject.server.pid:
         why = "pages were not asked for: " + (_SWITCHED_OFF if subject.server.pid else "the server does not run")
         return _finding(

@@ -77,6 +77,10 @@ class Probed:
     unseen: str = ""
 
 
+_ERROR_PAGES = ("error_page", "errordocument")
+_BY_A_PAGE = Probed(unseen="a page of the site answers what the server refuses (405), so it was not asked")
+
+
 @dataclass
 class _Tail:
     """What files gain from now on, by a shell pattern."""
@@ -129,8 +133,17 @@ def probe(host: Host, servers: Sequence[WebServer]) -> Mapping[VirtualHost, Prob
     return host.once("web_probe", lambda: _probe(host, [server for server in servers if server.pid]))
 
 
+def answers_itself(server: WebServer, vhost: VirtualHost) -> bool:
+    """Whether the server's refusal of TRACE (405) is a page of its own, and no application's."""
+    http = [entry for block in server.config if block.name == "http" for entry in block.block or ()]
+    inside = (vhost.directive.block if vhost.directive else None) or ()
+    pages = [entry for entry in (*server.config, *http, *inside) if entry.name.lower() in _ERROR_PAGES]
+    return not any("405" in entry.args[:-1] for entry in pages)
+
+
 def _probe(host: Host, servers: Sequence[WebServer]) -> dict[VirtualHost, Probed]:
-    vhosts = [vhost for server in servers for vhost in server.vhosts]
+    itself = {vhost: answers_itself(server, vhost) for server in servers for vhost in server.vhosts}
+    vhosts = [vhost for vhost, asked in itself.items() if asked]
     logs = {log for vhost in vhosts for log in _asked_logs(vhost)}
     tails: dict[str, _Tail | str] = {}
     for log in logs:
@@ -141,7 +154,8 @@ def _probe(host: Host, servers: Sequence[WebServer]) -> dict[VirtualHost, Probed
     end = time.monotonic() + min(TOTAL_S, host.seconds_left() / 2)
     asked = _ask(vhosts, end)
     gained = _await(tails, asked, end)
-    return {vhost: _collected(vhost, requests, gained) for vhost, requests in asked.items()}
+    probed = {vhost: _collected(vhost, requests, gained) for vhost, requests in asked.items()}
+    return {**dict.fromkeys(itself, _BY_A_PAGE), **probed}
 
 
 def _asked_logs(vhost: VirtualHost) -> list[AccessLog]:

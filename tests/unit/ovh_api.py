@@ -256,6 +256,7 @@ def _handler(api: OvhApi) -> type[BaseHTTPRequestHandler]:
         """A proxy that goes on as the host itself once the client believes to have reached it."""
 
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # an answer is written in two parts, and the second would wait
         host = ""
 
         def do_CONNECT(self) -> None:

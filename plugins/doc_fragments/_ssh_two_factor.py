@@ -44,6 +44,10 @@ options:
     type: list
     elements: str
     default: []
+  only_tell:
+    description: Whether a warning tells where a run would stop, as a dry run should, instead of a failure.
+    type: bool
+    default: false
   grace_until:
     description: The last day (UTC) on which people without a second factor get in with a key alone.
     type: str

@@ -73,10 +73,12 @@ SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    plan = plan_exempt if module.params["step"] == "exempt" else plan_require
 
     def planned(transaction: Transaction) -> Planned:
-        return plan(Host(LIMITS), transaction, rules_of(module.params))
+        host, rules = Host(LIMITS), rules_of(module.params)
+        if module.params["step"] == "exempt":
+            return plan_exempt(host, transaction, rules)
+        return plan_require(host, transaction, rules, module.params["only_tell"])
 
     change_host(module, "ssh_two_factor", planned)
 

@@ -13,12 +13,12 @@ author:
   - the privacy.hosting authors (@privacy-hosting)
 description:
   - Fails, with one line, where asking for a second factor would lock somebody out, or where it is not asked for.
-  - Changes nothing. In check mode, what it would fail at is a warning.
+  - Changes nothing.
 options:
   of:
     description:
       - V(clock) is right, where anybody is asked for one-time codes.
-      - V(connection), the one that Ansible uses, could be made again.
+      - V(connection), the one that Ansible uses, could be made again; and sshd has loaded its files as they are.
       - V(people) each have a second factor and a key, or time until O(grace_until).
       - V(effect), as sshd tells it, is that people are asked; and Ansible has logged in anew, if O(since) is given.
     type: str
@@ -80,8 +80,8 @@ SPEC = {
 }
 
 
-def checked(params: dict[str, Any], check: bool) -> tuple[dict[str, Any], str]:
-    """The module's result, and what a run would stop at. check: only tell it. Raises ChangeError and Unseen."""
+def checked(params: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The module's result, and what a run would stop at where it is only to be told. Raises ChangeError and Unseen."""
     rules, host, sshd = rules_of(params), Host(LIMITS), Sshd(call)
     found = people(host, rules, sshd)
     codes = found.uses_codes(rules)
@@ -89,7 +89,7 @@ def checked(params: dict[str, Any], check: bool) -> tuple[dict[str, Any], str]:
     try:
         _check(params, rules, host, sshd, found, codes)
     except ChangeError as error:
-        if not check:
+        if not params["only_tell"]:
             raise
         stops = str(error)
     return {"changed": False, "codes": codes, "pam_module": has_pam_module()}, stops
@@ -98,8 +98,10 @@ def checked(params: dict[str, Any], check: bool) -> tuple[dict[str, Any], str]:
 def _check(params: dict[str, Any], rules: Rules, host: Host, sshd: Sshd, found: People, codes: bool) -> None:
     if params["of"] == "clock" and codes:
         ssh_check.clock(call, host.now, params["controller_time"])
-    elif params["of"] == "connection" and params["over_ssh"]:
-        ssh_check.connection(rules)
+    elif params["of"] == "connection":
+        ssh_check.loaded(host)
+        if params["over_ssh"]:
+            ssh_check.connection(rules)
     elif params["of"] == "people":
         refuse_unready(rules, found, host.now)
     elif params["of"] == "effect":
@@ -111,7 +113,7 @@ def main() -> None:
     if os.geteuid() != 0:
         module.fail_json(msg="ssh_two_factor needs root rights on the host: log in as root, or give --become")
     try:
-        result, stops = checked(module.params, module.check_mode)
+        result, stops = checked(module.params)
     except (ChangeError, Unseen) as error:
         module.fail_json(msg=str(error))
     if stops:

@@ -19,6 +19,7 @@ import pyotp
 import pytest
 import yaml
 
+from lab import machine
 from tests.lab.fleet import BIN, ROOT, Fleet, Played
 from tests.lab.logins import Login, code, key, log_in, secret, sftp
 
@@ -27,6 +28,7 @@ T = TypeVar("T")
 ASKED = "ssh-asked"  # the snapshot in which people are asked for a second factor
 ROLLBACK = "privacy-hosting-ssh-rollback"
 SOON = json.dumps({"__ssh_two_factor_rollback_after": 5})  # seconds, instead of minutes
+NEVER = json.dumps({"__ssh_two_factor_rollback_after": 3000})
 LATER = json.dumps({"__ssh_two_factor_rollback_after": 25})  # longer than a run takes
 
 # All that the role may change, with content, mode and owner, but for the line by which controllers are not punished.
@@ -149,24 +151,6 @@ def test_nothing_is_left_armed_and_a_second_run_changes_nothing(asked: Fleet):
     assert again.status == 0, again.output
     assert all(counts["changed"] == 0 for counts in again.recap.values()), again.output
     assert {host: state(asked, host) for host in asked.hosts} == before
-
-
-def test_one_host_comes_first(fleet: Fleet):
-    """Where no new login works on the first host, the others are left as they are."""
-    fleet.restore("pristine")
-    before = side_by_side(fleet, lambda host: state(fleet, host))
-    assert harden(fleet, "--check").status == 0  # the connections that this makes stay open
-    fleet.shell("web1", "echo closed > /etc/nologin")
-    played = harden(fleet, "-e", SOON)
-    assert played.recap["web1"]["unreachable"] == 1, played.output
-    assert "web1 came first, and it did not go well there" in played.output
-    # the host put itself back
-    fleet.shell("web1", "rm /etc/nologin")
-    wait_for_rollback(fleet, "web1")
-    assert side_by_side(fleet, lambda host: state(fleet, host)) == before
-    assert side_by_side(fleet, lambda host: all_get_in(fleet, host).asked) == dict.fromkeys(fleet.hosts, ())
-    journal = fleet.shell("web1", f"journalctl -q -o cat -u {ROLLBACK}.service")
-    assert "No new login followed" in journal and "put back /etc/pam.d/sshd" in journal
 
 
 # -- enrolment ------------------------------------------------------------------------------------------------
@@ -326,8 +310,8 @@ def side_by_side(fleet: Fleet, action: Callable[[str], T]) -> dict[str, T]:
         return dict(zip(fleet.hosts, pool.map(action, fleet.hosts), strict=True))
 
 
-def start(fleet: Fleet, host: str, after: str = SOON, **environment: str) -> subprocess.Popen[str]:
-    """Begin to harden one host, with a rollback that comes soon."""
+def start(fleet: Fleet, host: str, after: str, **environment: str) -> subprocess.Popen[str]:
+    """Begin to harden one host."""
     return subprocess.Popen(
         fleet.command("harden", "--tags", "ssh_two_factor", "--limit", host, "-e", after),
         cwd=fleet.lab.state, env=fleet.environment(**environment), start_new_session=True,
@@ -335,10 +319,10 @@ def start(fleet: Fleet, host: str, after: str = SOON, **environment: str) -> sub
     )  # fmt: skip
 
 
-def cut_off_at_task(fleet: Fleet, host: str, task: str) -> None:
+def cut_off_at_task(fleet: Fleet, host: str, task: str, after: str) -> None:
     """Begin to harden a host, and kill the controller's side when a task begins."""
     process = start(
-        fleet, host, CUT_OFF_AT=f": {task}", ANSIBLE_CALLBACKS_ENABLED="cut_off",
+        fleet, host, after, CUT_OFF_AT=f": {task}", ANSIBLE_CALLBACKS_ENABLED="cut_off",
         ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "lab" / "callback_plugins"),
     )  # fmt: skip
     output, _none = process.communicate(timeout=120)
@@ -364,7 +348,7 @@ def test_cut_off_at_any_task_nobody_is_locked_out(number: int, reached: Fleet):
     before = side_by_side(reached, lambda host: state(reached, host))
 
     def cut(host: str) -> tuple[str, Login]:
-        cut_off_at_task(reached, host, tasks[host])
+        cut_off_at_task(reached, host, tasks[host], LATER)
         wait_for_rollback(reached, host)
         return state(reached, host), all_get_in(reached, host)
 
@@ -421,11 +405,88 @@ def test_cut_off_within_a_task_nobody_is_locked_out(moment: str, reached: Fleet)
 @pytest.mark.only("trixie")
 def test_the_next_run_puts_back_what_was_cut_off_and_does_it_all(fleet: Fleet):
     fleet.restore("pristine", ["web1"])
-    cut_off_at_task(fleet, "web1", "Call the rollback off")
+    cut_off_at_task(fleet, "web1", "Call the rollback off", NEVER)
     again = harden(fleet, "--limit", "web1")
     assert again.status == 0, again.output
     wait_for_rollback(fleet, "web1")
     assert all_get_in(fleet, "web1").asked == ("code",)
+
+
+@pytest.mark.only("bookworm")
+def test_cut_off_and_restarted_the_host_puts_itself_back(fleet: Fleet):
+    """A restart ends the timer; what is armed is put back before sshd starts."""
+    fleet.restore("pristine", ["web1"])
+    before = state(fleet, "web1")
+    cut_off_at_task(fleet, "web1", "Call the rollback off", NEVER)
+    assert "publickey,keyboard-interactive:pam" in state(fleet, "web1")
+    machine.podman("restart", "--time=0", fleet.lab.container(fleet.lab.hosts["web1"]))
+    fleet.shell("web1", "for _ in $(seq 300); do systemctl is-system-running --wait && exit 0; sleep 0.1; done; exit 1")
+    assert state(fleet, "web1") == before
+    assert all_get_in(fleet, "web1").asked == ()
+
+
+# -- however Ansible logs in ------------------------------------------------------------------------------------
+
+ADMIN = """
+useradd -m -G sudo -s /bin/bash admin
+echo admin:Correct-Horse-9 | chpasswd
+for home in /home/admin:admin /root:root; do
+    install -d -o ${home#*:} -g ${home#*:} -m 700 ${home%:*}/.ssh
+    install -o ${home#*:} -g ${home#*:} -m 600 /home/debian/.ssh/authorized_keys ${home%:*}/.ssh/
+done
+rm -r /home/debian/.ssh
+"""
+
+
+@pytest.mark.only("bookworm")
+@pytest.mark.parametrize("way", ["as root", "as admin with a password for sudo", "through a bastion"])
+def test_however_ansible_logs_in_it_gets_in_again(way: str, fleet: Fleet):
+    fleet.restore("pristine", ["web1", "front1"])
+    fleet.shell("web1", ADMIN)
+    name = "root" if way == "as root" else "admin"
+    options: dict[str, Any] = {"ansible_user": name, "ssh_two_factor_automation_accounts": [name]}
+    if name == "root":
+        options |= {"ansible_become": False}
+        fleet.shell("web1", "userdel -rf admin 2> /dev/null")
+    else:
+        options |= {"ansible_become_password": "Correct-Horse-9"}
+        fleet.shell("web1", "rm -r /root/.ssh")
+    if way == "through a bastion":
+        jump = shlex.join(["ssh", "-F", "/dev/null", *own_options(fleet), f"debian@{fleet.address('front1')}", "-W"])
+        options["ansible_ssh_common_args"] = f"{shlex.join(own_options(fleet))} -o ProxyCommand='{jump} %h:%p'"
+        refused = harden(fleet, "--limit", "web1", "-e", json.dumps(options))
+        assert f"this run comes from {fleet.address('front1')}, which ssh_two_factor_controllers" in refused.output
+        options["ssh_two_factor_controllers"] = [fleet.address("front1")]
+    elif name == "admin":
+        fleet.shell("web1", "rm /etc/sudoers.d/*")
+    played = harden(fleet, "--limit", "web1", "-e", json.dumps(options))
+    assert played.status == 0, played.output
+    assert harden(fleet, "--limit", "web1", "-e", json.dumps(options)).recap["web1"]["changed"] == 0
+    assert "Correct-Horse" not in played.output
+    anna = log_in(fleet, "web1", "anna", code(fleet, "anna"))
+    assert anna == Login(("code",), True)
+
+
+def own_options(fleet: Fleet) -> list[str]:
+    """The options by which the lab's own key and known hosts are used."""
+    state = fleet.lab.state
+    return ["-i", f"{state}/id_ed25519", "-o", f"UserKnownHostsFile={state}/known_hosts", "-o", "IdentitiesOnly=yes"]
+
+
+@pytest.mark.only("trixie")
+def test_root_gets_in_by_key_and_code(fleet: Fleet):
+    fleet.restore("pristine", ["web1"])
+    enrolled = """
+        install -d -m 700 /root/.ssh
+        install -m 600 /home/anna/.ssh/authorized_keys /root/.ssh/
+        cp -p /var/lib/privacy-hosting/two-factor/anna /var/lib/privacy-hosting/two-factor/root
+    """
+    fleet.shell("web1", enrolled)
+    played = harden(fleet, "--limit", "web1")
+    assert played.status == 0, played.output
+    root = log_in(fleet, "web1", "root", code(fleet, "anna"), identity=key(fleet, "anna"))
+    assert root == Login(("code",), True), root.output
+    assert not log_in(fleet, "web1", "root", "000000", identity=key(fleet, "anna")).let_in
 
 
 # -- where it cannot be done ----------------------------------------------------------------------------------
@@ -444,14 +505,19 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "rm /usr/lib/*/security/pam_google_authenticator.so", {}, r"pam_google_authenticator\.so is not installed",
     ),
     "another file decides": (
-        r"printf 'Match Group staff-ssh\n AuthenticationMethods publickey\n' > /etc/ssh/sshd_config.d/00-aaa.conf",
+        r"""printf 'Match Group staff-ssh\n AuthenticationMethods publickey\n' > /etc/ssh/sshd_config.d/00-aaa.conf
+            systemctl reload ssh""",
         {}, r"'sshd -T -C user=anna,.*instead of 'publickey,keyboard-interactive:pam': another file decides before",
     ),
     "sshd's files were wrong before": (
         "echo 'Nonsense yes' > /etc/ssh/sshd_config.d/zz.conf", {}, r"Bad configuration option: Nonsense",
     ),
     "sshd does without PAM": (
-        "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config", {}, r"'UsePAM no', so it cannot ask for codes",
+        "usermod -p '*' debian; sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; systemctl reload ssh", {},
+        r"'UsePAM no', so it cannot ask for codes",
+    ),
+    "somebody's edit was not loaded yet, and would lock out": (
+        "sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config", {}, r"sshd on :22 has not loaded its files",
     ),
     "the clock is not kept right": (
         "ln -s /bin/false /usr/local/sbin/systemd-detect-virt", {}, r"the clock is not synchronised",
@@ -460,7 +526,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "", {"__ssh_two_factor_controller_time": "2026-01-31T12:00:00Z"}, r"the clock differs by \d+ s",
     ),
     "/etc is full": (
-        FULL.format(folders="/etc/ssh /etc/pam.d"), {}, r"No space left on device",
+        FULL.format(folders="/etc/ssh /etc/pam.d") + "systemctl reload ssh", {}, r"No space left on device",
     ),
     "/var is full": (
         FULL.format(folders="/var/lib/privacy-hosting"), {}, r"No space left on device",
@@ -473,6 +539,10 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "staff without a key": (
         "rm /home/bert/.ssh/authorized_keys", {}, r"bert: logs in by password only",
+    ),
+    "root has a key and no second factor": (
+        "install -d -m 700 /root/.ssh; install -m 600 /home/anna/.ssh/authorized_keys /root/.ssh/", {},
+        r"no second factor yet: root; enrol each",
     ),
     "a secret that others may read": (
         "chmod 644 /var/lib/privacy-hosting/two-factor/bert", {}, r"two-factor/bert is not root's alone",
@@ -501,6 +571,24 @@ def test_where_it_cannot_be_done_all_is_as_before(number: int, fleet: Fleet):
     side_by_side(fleet, refused)
 
 
+def test_one_host_comes_first(fleet: Fleet):
+    """Where no new login works on the first host, the others are left as they are."""
+    fleet.restore("pristine")
+    before = side_by_side(fleet, lambda host: state(fleet, host))
+    assert harden(fleet, "--check").status == 0  # the connections that this makes stay open
+    fleet.shell("web1", "echo closed > /etc/nologin")
+    played = harden(fleet, "-e", LATER)
+    assert played.recap["web1"]["unreachable"] == 1, played.output
+    assert "web1 came first, and it did not go well there" in played.output
+    # the host put itself back
+    fleet.shell("web1", "rm /etc/nologin")
+    wait_for_rollback(fleet, "web1")
+    assert side_by_side(fleet, lambda host: state(fleet, host)) == before
+    assert side_by_side(fleet, lambda host: all_get_in(fleet, host).asked) == dict.fromkeys(fleet.hosts, ())
+    journal = fleet.shell("web1", f"journalctl -q -o cat -u {ROLLBACK}.service")
+    assert "No new login followed" in journal and "put back /etc/pam.d/sshd" in journal
+
+
 # ssh as it is with ControlMaster in somebody's own configuration, of which Ansible knows nothing
 OWN_SSH = """#!/bin/sh
 for word; do [ "$word" = -O ] && exit 255; done
@@ -515,7 +603,7 @@ def test_a_connection_from_before_proves_nothing(fleet: Fleet):
     ssh = fleet.lab.state / "own-ssh"
     ssh.write_text(OWN_SSH)
     ssh.chmod(0o755)
-    options = {**json.loads(SOON), "ansible_ssh_executable": str(ssh), "ansible_ssh_args": ""}
+    options = {**json.loads(LATER), "ansible_ssh_executable": str(ssh), "ansible_ssh_args": ""}
     try:
         played = harden(fleet, "--limit", "web1", "-e", json.dumps(options))
     finally:

@@ -538,12 +538,16 @@ def test_what_is_no_address_is_in_no_network() -> None:
 def test_a_login_from_before_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     said = sshd({"anna": ASKED, "debian": ALONE})
     monkeypatch.setattr(ssh_session, "session", lambda: ssh_session.Session("debian", "192.0.2.10", 40.0))
+    monkeypatch.setattr(ssh_rollback, "is_armed", lambda: True)
     ssh_check.effect(RULES, found(person("anna")), said, 39.0)
     ssh_check.effect(RULES, found(person("anna")), said, None)
     with pytest.raises(ChangeError, match="did not log in anew"):
         ssh_check.effect(RULES, found(person("anna")), said, 41.0)
     with pytest.raises(ChangeError, match="authenticationmethods any"):
         ssh_check.effect(RULES, found(person("bert")), said, None)
+    monkeypatch.setattr(ssh_rollback, "is_armed", lambda: False)
+    with pytest.raises(ChangeError, match="was put back already"):
+        ssh_check.effect(RULES, found(person("anna")), said, 39.0)
 
 
 # -- the clock ------------------------------------------------------------------------------------------------
@@ -629,6 +633,14 @@ def test_a_rollback_puts_back_what_was_changed_removed_and_made(etc: Path) -> No
     assert (state / "replaced" / "0-pam").read_text() == "changed\n", "what it replaces is kept"
     assert not list(etc.parent.glob("boot*"))
     assert ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd) == [], "once"
+
+
+def test_a_rollback_that_finds_all_as_it_was_reloads_nothing(etc: Path) -> None:
+    """Somebody's own edits may wait there, and a reload would put them into effect."""
+    systemd = Systemd()
+    state = arm(etc, systemd, "pam")
+    assert ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd) == []
+    assert not [asked for asked in systemd.asked if "reload" in asked]
 
 
 def test_a_rollback_that_is_called_off_does_nothing(etc: Path) -> None:

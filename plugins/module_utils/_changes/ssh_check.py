@@ -12,7 +12,9 @@ from __future__ import annotations
 import datetime as dt
 
 from .._change import Caller, ChangeError
-from . import ssh_session
+from .._host import Host
+from .._services.sshd import running, servers
+from . import ssh_rollback, ssh_session
 from .ssh_people import People, Rules, Sshd
 from .ssh_two_factor import faults, foreign_address
 
@@ -60,8 +62,21 @@ def connection(rules: Rules) -> None:
         raise ChangeError(wrong)
 
 
+def loaded(host: Host) -> None:
+    """No edit of somebody else's waits to be loaded: our reload would put it into effect, and might end all logins."""
+    for server in servers(host)[0]:
+        layer = running(host, server)
+        if layer.good is not True and layer.source:
+            raise ChangeError(
+                f"{server.name} has not loaded its files as they are ({layer.seen}): reload it, see that you can log "
+                "in, and run again"
+            )
+
+
 def effect(rules: Rules, found: People, sshd: Sshd, since: float | None) -> None:
     """Sshd asks people for two factors and lets programs in; this run has logged in since then."""
+    if since is not None and not ssh_rollback.is_armed():
+        raise ChangeError(ssh_rollback.TOO_LATE)
     for fault in faults(sshd, rules, found):
         raise ChangeError(fault)
     if since is None:

@@ -38,6 +38,8 @@ SSH = "ssh.service"
 BOOT_UNIT = f"/etc/systemd/system/{UNIT}-at-boot.service"
 _WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}-at-boot.service"
 
+TOO_LATE = "the former SSH configuration was put back already, since the run took too long; run it again"
+
 _LOCK_S = 30.0
 _COMMAND_S = 60.0
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -63,7 +65,7 @@ def run(argv: Sequence[str]) -> tuple[int, str]:
     return done.returncode, lines[-1] if lines else f"exit code {done.returncode}"
 
 
-_BOOT_UNIT_TEXT = """# Made by privacy.hosting, role ssh_two_factor, while it changes SSH; a login that works removes it.
+_BOOT_UNIT_TEXT = """# Made by privacy.hosting, role ssh_two_factor, for as long as it changes SSH.
 [Unit]
 Description=Put the former SSH configuration back, since the host was restarted before a new login worked
 ConditionPathExists={state}/armed.json
@@ -134,13 +136,18 @@ def is_pending(runner: Runner = run) -> bool:
     return any(runner(("systemctl", "is-active", f"{UNIT}.{kind}"))[0] == 0 for kind in ("timer", "service"))
 
 
+def is_armed(state: str = STATE) -> bool:
+    """Whether something would be put back."""
+    return os.path.exists(os.path.join(state, "armed.json"))
+
+
 def disarm(state: str = STATE, runner: Runner = run) -> None:
     """Call the rollback off. Raises RollbackError where it came first."""
     disarmed = os.path.join(state, "disarmed.json")
     try:
         os.rename(os.path.join(state, "armed.json"), disarmed)
     except FileNotFoundError:
-        raise RollbackError("the former SSH configuration was put back already: the run took too long") from None
+        raise RollbackError(TOO_LATE) from None
     with open(disarmed, encoding="utf-8") as stream:
         _remove(json.load(stream)["boot"])
     runner(("systemctl", "stop", f"{UNIT}.timer"))
@@ -170,6 +177,7 @@ def _put_all_back(kept: dict[str, Any], replaced: str, runner: Runner) -> Iterat
         if not enabled:
             runner(("systemctl", "disable", "--now", unit))
     shutil.rmtree(replaced, ignore_errors=True)
+    changed = False
     for number, before in enumerate(kept["paths"]):
         try:
             now = _look(before["path"])
@@ -179,6 +187,7 @@ def _put_all_back(kept: dict[str, Any], replaced: str, runner: Runner) -> Iterat
             _put_aside(now, os.path.join(replaced, f"{number}-{os.path.basename(before['path'])}"))
             _restore(before)
             _tidy(before["path"])
+            changed = True
             yield f"put back {before['path']}"
         except OSError as error:
             yield f"could not put back {before['path']}: {error.strerror}"
@@ -187,7 +196,8 @@ def _put_all_back(kept: dict[str, Any], replaced: str, runner: Runner) -> Iterat
     for unit, enabled in kept["units"].items():
         if enabled:
             runner(("systemctl", "enable", "--now", unit))
-    if runner(("systemctl", "is-active", SSH))[0] == 0:
+    # never without need: somebody else's edits may wait there for a moment of their choice
+    if changed and runner(("systemctl", "is-active", SSH))[0] == 0:
         code, complaint = runner(("systemctl", "reload", SSH))
         yield "sshd was reloaded" if code == 0 else f"sshd could not be reloaded: {complaint}"
 

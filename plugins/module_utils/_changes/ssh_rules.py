@@ -25,6 +25,7 @@ RULES_SPEC: dict[str, Any] = {
     "customer_groups": {"type": "list", "elements": "str", "default": []},
     "controllers": {"type": "list", "elements": "str", "default": []},
     "grace_until": {"type": "str"},
+    "only_tell": {"type": "bool", "default": False},
 }
 
 

@@ -219,8 +219,11 @@ def plan_exempt(host: Host, transaction: Transaction, rules: Rules) -> Planned:
     return Planned()
 
 
-def plan_require(host: Host, transaction: Transaction, rules: Rules) -> Planned:
-    """Ask people for a second factor. Raises ChangeError where that would lock somebody out."""
+def plan_require(host: Host, transaction: Transaction, rules: Rules, only_tell: bool = False) -> Planned:
+    """Ask people for a second factor. Raises ChangeError where that would lock somebody out.
+
+    only_tell: this is a dry run, which warns instead.
+    """
     sshd = Sshd(transaction.call)
     found = people(host, rules, sshd)
     codes = found.uses_codes(rules)
@@ -229,7 +232,7 @@ def plan_require(host: Host, transaction: Transaction, rules: Rules) -> Planned:
         refuse_unready(rules, found, host.now)
         _refuse_settings(rules, found, sshd)
     except ChangeError as error:
-        if not transaction.check:
+        if not (only_tell and transaction.check):
             raise
         warnings.append(f"without --check, this would stop here: {error}")
     before = {account.name: sshd.settings(account.name) for account in _samples(found)}

@@ -47,11 +47,12 @@ def key(fleet: Fleet, account: str) -> Path:
     return own if own.exists() else fleet.lab.state / "id_ed25519"
 
 
-def options(fleet: Fleet, identity: Path | None, methods: str) -> list[str]:
-    """The options of ssh and sftp."""
+def options(fleet: Fleet, identity: Path | None, methods: str, agent: Path | None = None) -> list[str]:
+    """The options of ssh and sftp. agent: the socket of one that holds the identity."""
     chosen = [
         f"UserKnownHostsFile={fleet.lab.state}/known_hosts", "IdentitiesOnly=yes", "NumberOfPasswordPrompts=1",
         "ControlPath=none", f"PreferredAuthentications={methods}", f"ConnectTimeout={LIMIT_S}",
+        f"IdentityAgent={agent or 'none'}",
     ]  # fmt: skip
     of_identity = ["-i", str(identity)] if identity else ["-o", "PubkeyAuthentication=no"]
     return ["-F", "/dev/null", *of_identity, *(word for option in chosen for word in ("-o", option))]
@@ -64,11 +65,12 @@ def log_in(
     *answers: str,
     identity: Path | str | None = "own",
     methods: str = "publickey,keyboard-interactive,password",
+    agent: Path | None = None,
 ) -> Login:
     """Log in with an account's own key, and these answers to what is asked."""
     with_key = key(fleet, account) if identity == "own" else identity
     assert not isinstance(with_key, str)
-    command = [*options(fleet, with_key, methods), f"{account}@{fleet.address(host)}", f"echo {IN}$(id -un)"]
+    command = [*options(fleet, with_key, methods, agent), f"{account}@{fleet.address(host)}", f"echo {IN}$(id -un)"]
     return _answer(pexpect.spawn("ssh", command, timeout=LIMIT_S, encoding="utf-8"), answers, f"{IN}{account}")
 
 

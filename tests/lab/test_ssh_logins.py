@@ -22,6 +22,7 @@ import yaml
 from lab import machine
 from tests.lab.fleet import BIN, ROOT, Fleet, Played
 from tests.lab.logins import Login, code, key, log_in, secret, sftp
+from tests.lab.security_key import SecurityKey, plugged_in
 
 T = TypeVar("T")
 
@@ -218,6 +219,33 @@ def test_enrolment_without_a_terminal_takes_a_file_of_the_vault(asked: Fleet):
     for host in asked.hosts:
         assert log_in(asked, host, "eva", told["scratch_codes"][0], identity=key(asked, "anna")).let_in
         asked.shell(host, GONE.format(name="eva"))
+
+
+# -- security keys --------------------------------------------------------------------------------------------
+
+
+def test_a_security_key_is_enough_where_it_verifies_its_user(fleet: Fleet, tmp_path: Path):
+    fleet.restore("pristine", ["web1"])
+    verifying, touched = SecurityKey(verifies=True), SecurityKey(verifies=False)
+    fleet.shell("web1", NEWCOMER.format(name="hans"))  # with anna's key
+    add = f"printf '%s\\n' 'verify-required {verifying.public}' '{touched.public}' >> /home/hans/.ssh/authorized_keys"
+    fleet.shell("web1", add)
+    played = harden(fleet, "--limit", "web1")
+    assert played.status == 0, played.output
+
+    def with_key(security_key: SecurityKey, account: str) -> Login:
+        public = tmp_path / "key.pub"
+        public.write_text(security_key.public)
+        with plugged_in(security_key, tmp_path / "agent") as agent:
+            return log_in(fleet, "web1", account, identity=public, agent=agent)
+
+    assert with_key(verifying, "hans") == Login((), True)
+    assert not with_key(touched, "hans").let_in
+    assert not log_in(fleet, "web1", "hans", "123456", identity=key(fleet, "anna")).let_in
+    # it is nobody else's
+    assert not with_key(verifying, "anna").let_in
+    journal = fleet.shell("web1", "journalctl -q -o cat -u ssh")
+    assert "user verification requirement not met" in journal
 
 
 # -- grace ----------------------------------------------------------------------------------------------------

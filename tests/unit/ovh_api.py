@@ -48,7 +48,7 @@ CANARIES = {
 # The API takes a request for old when its time stamp is further off than this, in seconds.
 TIME_WINDOW = 30
 
-Answer = tuple[int, Any, dict[str, str]]
+Answer = tuple[int, Any, dict[str, Any]]  # status, content, headers; a header may be made as it is sent
 
 
 def refusal(status: int, code: str, message: str) -> Answer:
@@ -68,6 +68,7 @@ class OvhApi:
         # "*": of all paths, "token": of the service for tokens
         self.delay = 0.0  # seconds that an answer takes
         self.asked: Counter[str] = Counter()
+        self.asked_at: list[tuple[str, float]] = []
         self.tokens: list[str] = []
         self.at_once = self.most_at_once = 0
         self.faults: list[str] = []  # what a client did that python-ovh does not
@@ -82,6 +83,11 @@ class OvhApi:
         proxy = f"http://127.0.0.1:{self._server.server_port}"
         return {"HTTPS_PROXY": proxy, "REQUESTS_CA_BUNDLE": str(_certificate() / "cert")}
 
+    def pause(self, path: str) -> float:
+        """Seconds between the first request for a path and the last."""
+        times = [when for target, when in self.asked_at if target == f"/1.0{path}"]
+        return times[-1] - times[0]
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -92,6 +98,7 @@ class OvhApi:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             self.asked[target] += 1
+            self.asked_at.append((target, time.monotonic()))
         try:
             time.sleep(self.delay)
             if host == TOKEN_HOST:
@@ -275,7 +282,7 @@ def _handler(api: OvhApi) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             headers = {"Content-Type": "application/json", **headers, "Content-Length": str(len(data))}
             for name, value in headers.items():
-                self.send_header(name, value)
+                self.send_header(name, value() if callable(value) else value)
             self.end_headers()
             self.wfile.write(data)
 

@@ -22,6 +22,7 @@ from .sites import HEADER, Pair, Site, Wanted
 
 CHALLENGES = "/var/lib/privacy-hosting-acme"
 LIVE = "/etc/letsencrypt/live"
+RENEWAL = "/etc/letsencrypt/renewal"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/privacy-hosting"
 DROP_IN = "/etc/systemd/system/certbot.service.d/privacy-hosting.conf"
 TIMER = "certbot.timer"
@@ -70,7 +71,7 @@ def obtain(site: Site, wanted: Wanted) -> str:
     argv = [
         *("certbot", "certonly", "--non-interactive", "--agree-tos", "--webroot", "--webroot-path", CHALLENGES),
         *("--cert-name", site.label, "--key-type", "ecdsa", "--elliptic-curve", "secp256r1"),
-        *("--keep-until-expiring", "--renew-with-new-domains", "--server", wanted.directory),
+        *(_how_often(site, wanted), "--renew-with-new-domains", "--server", wanted.directory),
         *(("--email", wanted.email, "--no-eff-email") if wanted.email else ("--register-unsafely-without-email",)),
     ]
     for name in site.names:
@@ -87,6 +88,17 @@ def obtain(site: Site, wanted: Wanted) -> str:
     except subprocess.TimeoutExpired:
         return f"certbot did not end within {_COMMAND_S} s"
     return "" if done.returncode == 0 else _complaint((done.stdout + b"\n" + done.stderr).decode("utf-8", "replace"))
+
+
+def _how_often(site: Site, wanted: Wanted) -> str:
+    """Whether certbot may keep a certificate of this name that it has: not one of another authority, nor one of RSA."""
+    try:
+        with open(f"{RENEWAL}/{site.label}.conf", encoding="utf-8") as stream:
+            told = dict(re.findall(r"(?m)^(server|key_type) = (\S+)$", stream.read()))
+    except OSError:
+        return "--keep-until-expiring"
+    ours = told.get("server") == wanted.directory and told.get("key_type") == "ecdsa"
+    return "--keep-until-expiring" if ours else "--force-renewal"
 
 
 def _complaint(output: str) -> str:

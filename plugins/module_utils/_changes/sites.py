@@ -34,7 +34,7 @@ class Wanted:
     certificate, redirect, cookies: whether these are promised; hsts_s: seconds; only: names of the sites that are
     meant, None for all; sites: names of the virtual hosts whose files may be edited, or 'all'; certificates: ACME or
     OWN; directory, email, acme_ca: of the ACME account; authorities: a file with roots that visitors trust besides the
-    system's, or ''; terminators: whether other hosts end visitors' connections for this one.
+    system's, or ''.
     """
 
     level: str = SUFFICIENT
@@ -49,7 +49,6 @@ class Wanted:
     email: str = ""
     acme_ca: str = ""
     authorities: str = ""
-    terminators: Sequence[str] = ()
 
     def means(self, vhost: VirtualHost) -> bool:
         """Whether a virtual host is in scope."""

@@ -38,13 +38,18 @@ _SUFFICIENT_GROUPS = {
 _GOOD_GROUPS = {"x25519mlkem768", "secp256r1mlkem768", "secp384r1mlkem1024"}
 
 
+def knows_post_quantum(host: Host) -> bool:
+    """Whether OpenSSL has groups for the exchange of keys that withstand quantum computers (3.5). Raises Unseen."""
+    version = re.search(r"OpenSSL (\d+)\.(\d+)", host.run("openssl", "version").stdout)
+    return version is not None and (int(version[1]), int(version[2])) >= (3, 5)
+
+
 def groups(host: Host, wanted: Wanted) -> list[str]:
     """The groups for the exchange of keys to offer, the best first. Raises Unseen."""
-    version = re.search(r"OpenSSL (\d+)\.(\d+)", host.run("openssl", "version").stdout)
-    knows = version is not None and (int(version[1]), int(version[2])) >= (3, 5)
+    best = [_POST_QUANTUM] if knows_post_quantum(host) else []
     if wanted.level == GOOD:
-        return [_POST_QUANTUM] if knows else ["X25519"]
-    return [*([_POST_QUANTUM] if knows else []), *_GROUPS]
+        return best or ["X25519"]
+    return [*best, *_GROUPS]
 
 
 def groups_reach(value: str, wanted: Wanted) -> bool:

@@ -25,7 +25,7 @@ from .._services.panels import panel
 from .._services.virtualhost import WebServer
 from .._services.web import web_servers
 from . import apache_tls, certbot, nginx_tls
-from .edits import Edits
+from .edits import Edits, unit
 from .reachable import (
     addresses,
     elsewhere,
@@ -40,6 +40,7 @@ from .sites import (
     ACME,
     CHALLENGE,
     ENCRYPTED,
+    GOOD,
     OWN,
     WHOLE,
     Pair,
@@ -49,6 +50,7 @@ from .sites import (
     for_visitors,
     sites_of,
 )
+from .tls_level import knows_post_quantum
 
 _SERVERS: dict[str, ModuleType] = {"nginx": nginx_tls, "apache": apache_tls}
 
@@ -65,6 +67,8 @@ def plan_servers(host: Host, transaction: Transaction, wanted: Wanted) -> Planne
     warnings: list[str] = []
     for server in web_servers(host):
         warnings += _SERVERS[server.name].plan_server(host, transaction, server, wanted)
+    if wanted.level == GOOD and not knows_post_quantum(host):
+        warnings.append("OpenSSL here knows no post-quantum key exchange, so that nothing can reach the level 'good'")
     needed = not host.has("certbot") and any(
         _needs_certbot(host, site, wanted) for site, why_not in _sites(host, wanted) if not why_not
     )
@@ -226,7 +230,10 @@ def _content(_site: Site, _changed: bool) -> str:
 
 @dataclass
 class _Steps:
-    """Brings sites over https, step by step; one that fails is put back and left as it was, with a warning."""
+    """Brings sites over https, step by step; one that fails is put back and left as it was, with a warning.
+
+    opened: transactions that made places for proofs; fresh: keys of sites that have just got their certificate.
+    """
 
     first: Transaction
     wanted: Wanted
@@ -235,6 +242,7 @@ class _Steps:
     diff: list[dict[str, str]] = field(default_factory=list)
     changed: bool = False
     opened: list[Transaction] = field(default_factory=list)
+    fresh: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, sites: list[Site]) -> dict[str, Any]:
         """All steps of all sites; the result of the module."""
@@ -261,7 +269,18 @@ class _Steps:
                 with contextlib.closing(opened):
                     opened.revoke()
             self._made([site for site in asking if site not in failed], CHALLENGE, _content)
+        self._load([site for site in asking if site not in failed])
         return [site for site in sites if site in ready or (site in asking and site not in failed)]
+
+    def _load(self, obtained: list[Site]) -> None:
+        """Have servers load certificates that they may be using already, in the place of older ones."""
+        self.changed = self.changed or bool(obtained)
+        self.fresh |= {site.key for site in obtained}
+        host = Host(LIMITS)
+        for server in {id(site.server): site.server for site in obtained}.values():
+            reloaded = unit(host, server, {"nginx": "nginx", "apache": "apache2"}[server.name])
+            if reloaded and self.first.call(("systemctl", "is-active", reloaded)).rc == 0:
+                self.first.call(("systemctl", "reload", reloaded))
 
     def _is_refused(self, site: Site) -> bool:
         """Whether no certificate was obtained for a site that can be used."""
@@ -310,7 +329,7 @@ class _Steps:
             for site in sites:
                 transaction.proofs.append(lambda site=site: self._proof(site, judge, True))  # type: ignore[misc]
             self._commit(transaction)
-            faults = [] if transaction.changed else [self._proof(site, judge, False) for site in sites]
+            faults = [] if transaction.changed else [self._proof(site, judge, site.key in self.fresh) for site in sites]
             if any(faults):
                 raise ChangeError(next(filter(None, faults)))
             self.opened += [transaction] if upto == CHALLENGE else []

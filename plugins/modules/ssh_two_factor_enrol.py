@@ -10,7 +10,7 @@ module: ssh_two_factor_enrol
 short_description: Hand a person the secret of their one-time codes
 version_added: 0.1.0
 author:
-  - the privacy.hosting authors (!UNKNOWN)
+  - the privacy.hosting authors (@privacy-hosting)
 description:
   - Makes a secret and scratch codes, and shows them once on the terminal that C(ansible-playbook) runs in, as a QR code
     where the Python package C(segno) is on the controller; or writes them into a file of ansible-vault.

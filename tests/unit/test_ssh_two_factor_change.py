@@ -377,6 +377,23 @@ def test_a_password_is_a_way_in_where_sshd_takes_it(secrets: Callable[..., Path]
     assert not anna.has_key
 
 
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({"allowusers": "anna@192.0.2.* debian"}, ["anna"]),
+        ({"allowusers": "a*"}, ["anna"]),
+        ({"denyusers": "hans"}, ["anna"]),
+        ({"denyusers": "hans@198.51.100.7"}, ["anna", "hans"]),
+        ({"allowgroups": "sudo sftp"}, ["anna"]),
+        ({"denygroups": "staff-*"}, []),
+    ],
+)
+def test_whom_sshd_lets_in_from_nowhere_needs_no_factor(
+    secrets: Callable[..., Path], settings: dict[str, str], asked: list[str]
+) -> None:
+    assert [one.name for one in logs_in(**settings).asked] == asked
+
+
 def test_which_factors_count_is_an_option(secrets: Callable[..., Path]) -> None:
     secrets("anna")
     keys_only = Rules(**{**vars(RULES), "methods": (SECURITY_KEY,)})

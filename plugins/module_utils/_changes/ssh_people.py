@@ -20,6 +20,7 @@ from .._change import Caller, ChangeError, complaint
 from .._host import Host
 from .._services import authorized_keys
 from .._services.accounts import EMPTY, USABLE, Account, accounts
+from .._services.sshd import named
 from . import ssh_secret
 
 TOTP, SECURITY_KEY = "totp", "security_key"
@@ -143,7 +144,7 @@ def _person(host: Host, rules: Rules, sshd: Sshd, account: Account) -> Person | 
     root = settings.get("permitrootlogin", "yes") if account.uid == 0 else "yes"
     by_password = password and root == "yes" and _takes_passwords(settings)
     by_key = bool(keys or from_elsewhere) and root != "no"
-    if not by_password and not by_key:
+    if not _may_come(settings, account) or not (by_password or by_key):
         return None
     factor, wrong = "", ""
     if TOTP in rules.methods:
@@ -152,6 +153,20 @@ def _person(host: Host, rules: Rules, sshd: Sshd, account: Account) -> Person | 
     if not factor and SECURITY_KEY in rules.methods and any(map(verifies_its_user, keys)):
         factor = SECURITY_KEY
     return Person(account, factor, by_key, "" if wrong == "missing" else wrong)
+
+
+def _may_come(settings: Mapping[str, str], account: Account) -> bool:
+    """Whether AllowUsers, DenyUsers, AllowGroups and DenyGroups let an account in from anywhere."""
+    lists = {name: settings.get(name, "").split() for name in ("allowusers", "denyusers", "allowgroups", "denygroups")}
+    if lists["allowusers"] and not any(named(account.name, one.partition("@")[0]) for one in lists["allowusers"]):
+        return False
+    if lists["allowgroups"] and not _in_any(account, lists["allowgroups"]):
+        return False
+    return not any(named(account.name, one) for one in lists["denyusers"]) and not _in_any(account, lists["denygroups"])
+
+
+def _in_any(account: Account, patterns: Sequence[str]) -> bool:
+    return any(named(group, pattern) for group in account.groups for pattern in patterns)
 
 
 def verifies_its_user(key: authorized_keys.Key) -> bool:

@@ -15,12 +15,12 @@ CONFIGURATIONS = {"nginx": 6, "apache": 8}
 PACKAGE = "ansible_collections/privacy/hosting/plugins/module_utils"
 
 
-def shipped() -> str:
+def shipped(program: str = "differential.py") -> str:
     """The readers and the program that tries them, as one script that unpacks them."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
         archive.add(ROOT / "plugins" / "module_utils", PACKAGE, filter=_no_cache)
-        archive.add(Path(__file__).with_name("differential.py"), "differential.py")
+        archive.add(Path(__file__).with_name(program), program)
     packed = base64.encodebytes(stream.getvalue()).decode()
     return f"mkdir -p /root/readers\nbase64 -d << 'END' | tar -xz -C /root/readers\n{packed}END\n"
 

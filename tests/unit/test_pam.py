@@ -65,6 +65,7 @@ def asked(stack: str, files: dict[str, str] | None = None, password: str = USABL
         # lines and modules that are not there
         (f"auth required \\\n  {GA} # nullok", {"code"}, set()),
         (f"-auth sufficient pam_gone.so\nauth required {GA}", {"code"}, set()),
+        (f"-auth [success=ok ignore=ignore default=bad] pam_gone.so\nauth required {GA}", set(), set()),
         (f"auth sufficient pam_gone.so\nauth required {GA}", {"code"}, set()),
         # what we do not know may let anybody pass
         (f"auth sufficient pam_mine.so\nauth required {GA}", {"?"}, {"?"}),

@@ -123,9 +123,8 @@ def _rule(host: Host, path: str, kind: str, depth: int, source: str, words: Sequ
             yield Rule({}, "", (), source, rules)
         return
     module = os.path.basename(words[2])
+    # a '-' before the kind only keeps PAM from logging that a module is missing
     present = _present(host, words[2])
-    if not present and words[0].startswith("-"):
-        return
     yield Rule(_actions(control, source), module if present else "", tuple(words[3:]), source)
 
 

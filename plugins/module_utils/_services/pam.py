@@ -508,7 +508,7 @@ _KNOWN: Mapping[str, Module] = {
     "pam_tally2.so": _perhaps(SUCCESS, IGNORE, AUTH_ERR),
     "pam_shells.so": _perhaps(SUCCESS, AUTH_ERR),
     "pam_securetty.so": _perhaps(SUCCESS, IGNORE, AUTH_ERR),
-    "pam_localuser.so": _perhaps(SUCCESS, PERM_DENIED),
+    "pam_localuser.so": lambda login, rule: [Outcome(SUCCESS if login.account.local else PERM_DENIED)],
     **dict.fromkeys(["pam_sss.so", "pam_ldap.so", "pam_krb5.so", "pam_winbind.so", "pam_systemd_home.so"], _directory),
     **dict.fromkeys(
         (f"pam_{name}.so" for name in (

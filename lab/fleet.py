@@ -27,6 +27,9 @@ BOOT_LIMIT = 90  # seconds
 PRISTINE = "pristine"
 ISSUING = "/run/authorities.pem"  # where the ACME server has those that it issues from
 
+# why units fail that say nothing: containers share one number of watched folders
+NO_REASON = "no reason told; if labs are many, try `sysctl fs.inotify.max_user_instances=512`"
+
 # What root has on a server; a container keeps the capabilities that reach the machine itself from it.
 _CAPABILITIES = (
     "AUDIT_CONTROL,AUDIT_WRITE,DAC_READ_SEARCH,IPC_LOCK,LEASE,LINUX_IMMUTABLE,MKNOD,NET_ADMIN,NET_RAW,SYS_ADMIN,"
@@ -326,7 +329,8 @@ class Lab:
         listed = self.run(host, ["systemctl", "--failed", "--plain", "--no-legend"]).splitlines()
         units = [line.split()[0] for line in listed if line]
         journal = ["journalctl", "--quiet", "--output=cat", "--lines=3", *(f"--unit={unit}" for unit in units)]
-        return f"failed units: {' '.join(units)} ({'; '.join(self.run(host, journal).splitlines())})"
+        said = "; ".join(self.run(host, journal).splitlines())
+        return f"failed units: {' '.join(units)} ({said or NO_REASON})"
 
     def _wait_for_ssh(self, host: Host) -> None:
         until = time.monotonic() + BOOT_LIMIT

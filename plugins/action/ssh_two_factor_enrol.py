@@ -108,7 +108,7 @@ def _made() -> dict[str, Any]:
     """A new secret, in base32, and its scratch codes of eight digits."""
     return {
         "secret": base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode(),
-        "scratch_codes": [str(secrets.randbelow(90_000_000) + 10_000_000) for _ in range(SCRATCH_CODES)],
+        "scratch_codes": [str(secrets.randbelow(90_000_000) + 10_000_000) for _number in range(SCRATCH_CODES)],
     }
 
 

@@ -114,7 +114,7 @@ class Sshd:
             raise ChangeError(f"'sshd -T' says: {told[0] if told else complaint(result)}")
         found: dict[str, str] = {}
         for line in result.stdout.splitlines():
-            keyword, _, value = line.partition(" ")
+            keyword, _blank, value = line.partition(" ")
             found[keyword] = f"{found[keyword]}\n{value}" if keyword in found else value
         return found
 

@@ -318,12 +318,12 @@ def main(arguments: Sequence[str]) -> int:
     """What the timer runs; what it prints is for the journal."""
     said = put_back(arguments[0] if arguments else STATE)
     if not said:
-        print("Nothing is to be put back.")
+        sys.stdout.write("Nothing is to be put back.\n")
         return 0
-    print("No new login followed the change of the SSH configuration; what was there before was put back:")
-    print("\n".join(said))
+    lines = ["No new login followed the change of the SSH configuration; what was there before was put back:", *said]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 1 if any(line.startswith("could not") for line in said) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

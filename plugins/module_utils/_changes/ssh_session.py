@@ -56,7 +56,7 @@ def _ancestors(proc: str, pid: int) -> Iterator[int]:
 def _stat(proc: str, pid: int) -> tuple[str, int, float]:
     """Name, parent and start (seconds after the boot) of a process."""
     with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-        before, _, after = stream.read().rpartition(")")
+        before, _bracket, after = stream.read().rpartition(")")
     fields = after.split()
     return before.partition("(")[2], int(fields[1]), int(fields[19]) / TICKS
 

@@ -136,6 +136,11 @@ NAMED = "listen 80; server_name a.example www.a.example;"
         ("rewrite ^/health /ok.html last; return 301 https://$host$request_uri;",
          [("server", "redirects", True), ("server", "answers", None)]),
         ("break; return 301 https://$host$request_uri;", [("server", "answers", None)]),
+        # forms are posted: a redirect of what is only asked for does not keep them from going in clear
+        ("if ($request_method = GET) { return 301 https://$host$request_uri; } root /w;",
+         [("server", "redirects", True), ("server", "answers", None)]),
+        ("if ($request_method !~ ^(GET|HEAD|POST)$) { return 405; } return 308 https://$host$request_uri;",
+         [("server", "redirects", True)]),
         ("rewrite ^/(?!health) https://$host$request_uri permanent; root /w;", [("server", "answers", None)]),
         ("error_page 404 =200 /index.html; return 404;", [("server", "unclear", None)]),
         ("set $to 0; if ($scheme = http) { set $to 1; } if ($to = 1) { return 301 https://$host$request_uri; }",
@@ -224,6 +229,8 @@ SITE = "ServerName a.example\nServerAlias www.a.example\nDocumentRoot {root}/www
         (f"{ON}RewriteRule ^/\\.well-known/acme-challenge/ - [L]\nRewriteRule ^ {SAME} [R=301,L]",
          [("server", "redirects", True)]),
         (f"{ON}RewriteRule !^/health {SAME} [R=301,L]", [("server", "answers", None)]),
+        (f"{ON}RewriteCond %{{REQUEST_METHOD}} !=POST\nRewriteRule ^ {SAME} [R=301,L]",
+         [("server", "redirects", True), ("server", "answers", None)]),
         ("ProxyPass / http://[::1]:8/\nRedirect permanent / https://elsewhere.example/",
          [("ProxyPass /", "answers", None)]),
         ("ProxyPass /.well-known !\nRedirect permanent / https://elsewhere.example/", [("server", "redirects", False)]),
@@ -287,6 +294,38 @@ def test_a_htaccess_file_counts_where_apache_reads_it(tmp_path: Path, allowed: s
     text = f"<Directory {{root}}/www>\nAllowOverride {allowed}\n</Directory>\n"
     text += f"<VirtualHost *:80>\n{SITE}</VirtualHost>\n"
     assert {one[1] for one in does(read(apache(tmp_path, text)))} == {found}
+
+
+REDIRECT = "RewriteEngine On\nRewriteCond %{HTTPS} off\nRewriteRule ^ https://%{HTTP_HOST}%{REQUEST_URI} [R=301,L]\n"
+WORDPRESS = "<IfModule mod_rewrite.c>\nRewriteEngine On\nRewriteBase /\nRewriteRule ^index\\.php$ - [L]\n</IfModule>\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "section", "found"),
+    [
+        # rewriting of a level below replaces all of the level above, in files and in sections
+        ({"": REDIRECT, "blog/": WORDPRESS}, "", {"redirects", "unclear"}),
+        ({"": REDIRECT, "blog/x/": "RewriteEngine Off\n"}, "", {"redirects", "unclear"}),
+        ({"": WORDPRESS}, REDIRECT, {"answers"}),
+        ({"blog/": WORDPRESS}, REDIRECT, {"redirects", "unclear"}),
+        ({}, f"{REDIRECT}</Directory>\n<Directory {{root}}/www/blog>\n{WORDPRESS}", {"redirects", "unclear"}),
+        # but what redirects itself, or has no rewriting, takes nothing away
+        ({"": REDIRECT, "blog/": REDIRECT + WORDPRESS}, "", {"redirects"}),
+        ({"": REDIRECT, "private/": "Require all denied\n"}, "", {"redirects"}),
+        ({"blog/": "Options -Indexes\n"}, REDIRECT, {"redirects"}),
+        ({"": "Redirect permanent / https://a.example/\n", "blog/": WORDPRESS}, "", {"redirects"}),
+    ],
+)  # fmt: skip
+def test_rewriting_below_replaces_that_of_a_directory(
+    tmp_path: Path, files: dict[str, str], section: str, found: set[str]
+) -> None:
+    for folder, text in files.items():
+        (tmp_path / "www" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "www" / folder / ".htaccess").write_text(text)
+    text = "<Directory {root}/www>\nAllowOverride All\n</Directory>\n<VirtualHost *:80>\n"
+    text += "ServerName a.example\nDocumentRoot {root}/www\n"
+    text += f"<Directory {{root}}/www>\n{section}</Directory>\n</VirtualHost>\n"
+    assert {one[1] for one in does(read(apache(tmp_path, text)))} == found
 
 
 # -- sockets ----------------------------------------------------------------------------------------------------------
@@ -455,6 +494,26 @@ def test_a_server_that_refuses_handshakes_sends_no_header(tmp_path: Path) -> Non
 def test_the_header_of_apaches_virtual_host(tmp_path: Path, inside: str, found: tuple[int | None, bool]) -> None:
     text = f"<VirtualHost *:443>\n{SITE}SSLEngine on\n{inside}\n</VirtualHost>\n"
     assert hsts(read(apache(tmp_path, text)))["server"] == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("Header always set Strict-Transport-Security max-age=600", (600, True)),
+        ("<IfModule mod_headers.c>\nHeader set Strict-Transport-Security max-age=600\n</IfModule>", (600, False)),
+        ("<Files x>", (None, False)),
+    ],
+)
+def test_a_htaccess_file_sets_the_header_where_apache_reads_it(
+    tmp_path: Path, line: str, found: tuple[int | None, bool]
+) -> None:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/.htaccess").write_text(f"{line}\n")
+    text = "<Directory {root}/www>\nAllowOverride All\n</Directory>\n"
+    text += f"<VirtualHost *:443>\n{SITE}SSLEngine on\n</VirtualHost>\n"
+    assert hsts(read(apache(tmp_path, text)))["server"] == found
+    unread = text.replace("AllowOverride All", "AllowOverride None")
+    assert hsts(read(apache(tmp_path, unread)))["server"] == (0, False)
 
 
 def test_the_main_servers_header_counts_and_a_section_may_take_it_away(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from .web_security import (
     ACME_PATH,
     ANSWERS,
     HSTS,
+    METHODS,
     REDIRECTS,
     REFUSES,
     UNCLEAR,
@@ -43,6 +44,9 @@ _VARIABLE = re.compile(r"%\{([\w:-]+)\}")
 _PLAIN = re.compile(
     r"%\{https\}\s*(?:(==|-eq)\s*'off'|(!=|-ne)\s*'on')\s*|%\{request_scheme\}\s*(==\s*'http'|!=\s*'https')\s*"
 )
+# each of these in a directory or .htaccess file puts its rewriting in the place of all that a level above has
+_REWRITING = ("rewriteengine", "rewritebase", "rewritecond", "rewriterule", "rewriteoptions")
+_SEARCH_S = 5.0  # for the .htaccess files within a document root
 _ASKS = ("rewritecond", "setenvif", "setenvifnocase", "setenvifexpr", "if")
 _FORWARDED = re.compile(r"(?i)x-forwarded-(proto|ssl|scheme)|front-end-https")
 
@@ -53,6 +57,7 @@ class _Request:
 
     name: str
     port: int
+    method: str = "GET"
     relative: bool = False
 
     def value(self, variable: str) -> str | None:
@@ -63,7 +68,7 @@ class _Request:
             "http_host": self.name or _MARK,
             "server_name": self.name or _MARK,
             "request_scheme": "http",
-            "request_method": "GET",
+            "request_method": self.method,
             "http:x-forwarded-proto": "",
             "http:x-forwarded-ssl": "",
             "http:x-forwarded-scheme": "",
@@ -127,12 +132,13 @@ class ApacheSecurity:
         """What happens to requests over plain http, for each exact name and each place."""
         port = next((socket.listen.port for socket in shared if not socket.tls), 80)
         exact = [name.lower() for name in self.vhost.names if re.fullmatch(r"[\w.-]+", name)]
-        found: dict[PlainAnswer, list[str]] = {}
+        found: dict[PlainAnswer, dict[str, None]] = {}
         others = [""] if len(exact) < len(self.vhost.names) or not exact else []
         tried = [*exact[:_NAMES], *others]
         for name in tried:
-            for answer in self._asked(_Request(name, port)):
-                found.setdefault(answer, []).append(name)
+            for method in METHODS:
+                for answer in self._asked(_Request(name, port, method)):
+                    found.setdefault(answer, {})[name] = None
         for answer, names in found.items():
             yield replace(answer, names=() if len(names) == len(tried) else tuple(filter(None, names)))
         if len(exact) > _NAMES:
@@ -144,7 +150,10 @@ class ApacheSecurity:
             ends = False
             passed_on = self._proxied() if context == "server" else ()
             moved = self._aliased(entries, request, context)
-            for answer in (*self._rewritten(entries, request, context), *passed_on, *moved):
+            rewritten = self._rewritten(entries, request, context)
+            if context.lower().startswith("directory"):
+                rewritten = self._rewritten_within(entries, request, context)
+            for answer in (*rewritten, *passed_on, *moved):
                 yield answer
                 ends = ends or not (answer.part or answer.challenge or answer.does == UNCLEAR)
                 if ends:
@@ -157,7 +166,49 @@ class ApacheSecurity:
         yield from self._aliased(self.main, request, "server")
         content = self._content(request)
         yield content
-        yield from self._beside() if content.does == REDIRECTS else ()
+        if content.does == REDIRECTS:
+            yield from self._beside()
+            yield from self._rewritten_below(request) if self._by_rewriting(content) else ()
+
+    def _rewritten_within(
+        self, entries: Iterable[Directive], request: _Request, context: str
+    ) -> Iterator[PlainAnswer]:
+        """What rewriting of the document root's directory does, where no .htaccess file replaces it."""
+        try:
+            if named(self._htaccess_entries(), *_REWRITING):
+                return
+        except (Unseen, Malformed):
+            return  # what is asked next says so
+        answers = list(self._rewritten(entries, replace(request, relative=True), context))
+        yield from self._rewritten_below(request) if answers else ()
+        yield from answers
+
+    def _rewritten_below(self, request: _Request) -> Iterator[PlainAnswer]:
+        """Places within the document root with rewriting of their own, which the redirect above does not reach."""
+        inner = replace(request, relative=True)
+        try:
+            for context, source, entries in self._levels_below():
+                if not named(entries, *_REWRITING):
+                    continue
+                answers = [*self._rewritten(entries, inner, context), *self._aliased(entries, request, context)]
+                whole = [answer for answer in answers if not answer.part]
+                if not whole or whole[0].does not in (REDIRECTS, REFUSES):
+                    yield PlainAnswer(context, UNCLEAR, source)
+        except (Unseen, Malformed):
+            yield PlainAnswer(f".htaccess files in {self.document_root}", UNCLEAR, self.vhost.source)
+
+    def _levels_below(self) -> Iterator[tuple[str, str, list[Directive]]]:
+        """Sections and .htaccess files of directories within the document root. Raises Unseen, Malformed."""
+        for section in (*self.main, *self.inside):
+            path = section.args[0] if section.name.lower() == "directory" and section.args else ""
+            if path.rstrip("/").startswith(f"{self.document_root}/"):
+                yield f"Directory {path}", section.source, list(_flat(section.block or ()))
+        if self.host.stat(self.document_root) is None:
+            return
+        search = ("find", "-H", self.document_root, "-xdev", "-mindepth", "2", "-name", ".htaccess")
+        for path in self.host.run(*search, timeout=_SEARCH_S).stdout.splitlines():
+            if self._overrides(os.path.dirname(path)):
+                yield path, path, list(_flat(parse(self.host.read(path), path)))
 
     def _proxied(self) -> Iterator[PlainAnswer]:
         """What is passed on to an application; mod_proxy takes its paths before Redirect does."""
@@ -203,15 +254,22 @@ class ApacheSecurity:
         source = self.vhost.source
         return self._htaccess(request) or PlainAnswer("server", ANSWERS, source)
 
+    @property
+    def _htaccess_path(self) -> str:
+        return os.path.join(self.document_root, ".htaccess")
+
+    def _htaccess_entries(self) -> list[Directive]:
+        """What the .htaccess file of the document root says, if Apache reads it. Raises Unseen, Malformed."""
+        if not self.document_root or not self._overrides(self.document_root):
+            return []
+        path = self._htaccess_path
+        return [] if self.host.stat(path) is None else list(_flat(parse(self.host.read(path), path)))
+
     def _htaccess(self, request: _Request) -> PlainAnswer | None:
-        """What the .htaccess file of the document root does, if Apache reads it."""
-        if not self.document_root or not self._overrides():
-            return None
-        path = os.path.join(self.document_root, ".htaccess")
+        """What the .htaccess file of the document root does."""
+        path = self._htaccess_path
         try:
-            if self.host.stat(path) is None:
-                return None
-            entries = list(_flat(parse(self.host.read(path), path)))
+            entries = self._htaccess_entries()
         except (Unseen, Malformed):
             return PlainAnswer(path, UNCLEAR, path)
         inner = replace(request, relative=True)
@@ -221,15 +279,19 @@ class ApacheSecurity:
             return whole[0]
         return PlainAnswer(path, UNCLEAR, path) if answers else None
 
-    def _overrides(self) -> bool:
-        """Whether .htaccess files of the document root may redirect: the last Directory section around it says so."""
+    def _by_rewriting(self, answer: PlainAnswer) -> bool:
+        """Whether a rule of the .htaccess file of the document root makes an answer."""
+        return any(rule.source == answer.source for rule in named(self._htaccess_entries(), "rewriterule"))
+
+    def _overrides(self, directory: str) -> bool:
+        """Whether .htaccess files of a directory may redirect: the last Directory section around it says so."""
         allowed = False
         best = -1
         for section in (*self.main, *self.inside):
             if section.name.lower() != "directory" or not section.args:
                 continue
             path = section.args[0].rstrip("/")
-            inside = self.document_root == path or self.document_root.startswith(f"{path}/")
+            inside = directory == path or directory.startswith(f"{path}/")
             entries = named(section.block or (), "allowoverride")
             if inside and entries and len(path) >= best:
                 best = len(path)
@@ -313,10 +375,15 @@ class ApacheSecurity:
         for section in (*self.main, *self.inside):
             if section.block is not None and self._about_all(section):
                 base += named(section.block, "header")
-        application = bool(named(_all(self.inside), "proxypass", "proxypassmatch")) or any(
+        proxied = named(_all(self.inside), "proxypass", "proxypassmatch")
+        application = bool(proxied) or any(
             "proxy:" in " ".join(entry.args) for entry in named(_all(self.inside), "sethandler")
         )
-        value, always, source = self._sent(base)
+        try:
+            base += [] if proxied else named(self._htaccess_entries(), "header")
+            value, always, source = self._sent(base)
+        except (Unseen, Malformed):
+            value, always, source = None, False, self._htaccess_path
         yield HeaderPlace("server", value, always, application, source or self.vhost.source)
         for section in (*self.main, *self.inside):
             if section.block is None or section.name.lower() not in _SECTIONS or self._about_all(section):

@@ -20,6 +20,7 @@ from .web_security import (
     ACME_PATH,
     ANSWERS,
     HSTS,
+    METHODS,
     REDIRECTS,
     REFUSES,
     UNCLEAR,
@@ -110,16 +111,17 @@ class NginxSecurity:
         exact = [name.lower() for name in self.vhost.names if re.fullmatch(r"[\w.-]+", name) and name != "_"]
         others = [""] if len(exact) < len(self.vhost.names) or not exact else []
         tried = [*exact[:_NAMES], *others]
-        found: dict[PlainAnswer, list[str]] = {}
+        found: dict[PlainAnswer, dict[str, None]] = {}
         for name in tried:
-            for answer in self._asked(name, port):
-                found.setdefault(answer, []).append(name)
+            for method in METHODS:
+                for answer in self._asked(name, port, method):
+                    found.setdefault(answer, {})[name] = None
         for answer, names in found.items():
             yield replace(answer, names=() if len(names) == len(tried) else tuple(filter(None, names)))
         if len(exact) > _NAMES:
             yield PlainAnswer("server", UNCLEAR, self.vhost.source, names=(exact[_NAMES],))
 
-    def _asked(self, name: str, port: int) -> Iterator[PlainAnswer]:
+    def _asked(self, name: str, port: int, method: str) -> Iterator[PlainAnswer]:
         """What happens to requests for one name."""
         values = {
             "scheme": "http",
@@ -129,7 +131,7 @@ class NginxSecurity:
             "host": name or _MARK,
             "http_host": name or _MARK,
             "server_name": (self.vhost.names or ("",))[0],
-            "request_method": "GET",
+            "request_method": method,
             "http_x_forwarded_proto": "",
             "http_x_forwarded_ssl": "",
             "http_front_end_https": "",

@@ -26,6 +26,8 @@ from .web import web_servers
 REDIRECTS, REFUSES, ANSWERS, UNCLEAR = "redirects", "refuses", "answers", "unclear"
 
 HSTS = "strict-transport-security"
+# how requests are made that must not be answered in clear: pages are got, forms posted
+METHODS = ("GET", "POST")
 # where ACME's servers look for the proof of a domain; it must be reachable over plain http
 ACME_PATH = "/.well-known/acme-challenge"
 

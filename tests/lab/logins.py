@@ -41,6 +41,17 @@ def code(fleet: Fleet, account: str, steps: int = 0) -> str:
     return totp.at(int(time.time()) + 30 * steps)
 
 
+_given: set[tuple[str, str, str]] = set()
+
+
+def fresh_code(fleet: Fleet, host: str, account: str) -> str:
+    """A code, or a scratch code, that these tests have not given to this host before."""
+    codes = [*(code(fleet, account, steps) for steps in (0, -1, 1)), *secret(fleet, account)[1]]
+    unused = next(one for one in codes if (host, account, one) not in _given)
+    _given.add((host, account, unused))
+    return unused
+
+
 def key(fleet: Fleet, account: str) -> Path:
     """The private key of an account; Ansible's is the lab's own."""
     own = fleet.lab.state / "accounts" / account / "id_ed25519"

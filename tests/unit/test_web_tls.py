@@ -496,6 +496,22 @@ def test_a_default_for_unknown_names_may_show_any_certificate_beside_others(
     assert one(found, "default of").status == "fail"
 
 
+@pytest.mark.parametrize("check", ["level", "certificate"])
+def test_an_own_site_that_falls_to_anothers_virtual_host_is_judged(
+    tmp_path: Path, network: Any, leads: dict[str, tuple[str, ...]], check: str
+) -> None:
+    leads.update({"a.example": ("192.0.2.1",), "c.example": ("192.0.2.1",), "d.example": ("198.51.100.1",)})
+    network["192.0.2.1", 443, "b.example"] = shown(issue("b.example", key="2048"))
+    default = "server { listen 443 ssl default_server; server_name b.example; ssl_certificate /x; root /w; }"
+    host = nginx(tmp_path, f"{default} server {{ {TLS} }}")
+    found = asked(host, check, tmp_path, own_sites=["a.example", "c.example"], scope="own")
+    assert {name: status for name, (status, _proof) in told(found).items()} == {"a.example": "pass", "b.example": "fail"}
+    # one that leads to another machine is nobody's here
+    host = nginx(tmp_path, f"{default} server {{ {TLS} }}")
+    found = asked(host, check, tmp_path, own_sites=["a.example", "d.example"], scope="own")
+    assert {name: status for name, (status, _proof) in told(found).items()} == {"a.example": "pass"}
+
+
 def test_an_only_virtual_host_without_names_is_judged_by_own_sites(
     tmp_path: Path, network: Any, leads: dict[str, tuple[str, ...]]
 ) -> None:

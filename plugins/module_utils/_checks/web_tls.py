@@ -28,12 +28,13 @@ from .._services.web_security import (
     Security,
     Socket,
     ends_elsewhere,
-    leads_here,
+    leads_to,
+    looked_up,
     owner,
     reached_at,
     security,
 )
-from ._sites import Judged, bare, plain, sample, subject, subjects, whole
+from ._sites import Judged, answers, bare, plain, sample, subject, subjects, whole
 from .web_tls_certificate import certificate_configured, certificate_shown, certificates_in
 from .web_tls_fronts import Front, front_handshakes, fronts, judged_fronts
 from .web_tls_level import level_configured, level_shown
@@ -108,7 +109,25 @@ class Site:
 
 
 def _sites(host: Host, question: Question) -> list[Site]:
-    return [Site(server, vhost, security(host, server, vhost)) for server, vhost in subjects(host, question)]
+    meant = {id(vhost): (server, vhost) for server, vhost in subjects(host, question)}
+    if question.probe and question.settings["scope"] == "own":
+        meant.update({id(vhost): (server, vhost) for server, vhost in _falling(host, question)})
+    return [Site(server, vhost, security(host, server, vhost)) for server, vhost in meant.values()]
+
+
+def _falling(host: Host, question: Question) -> Iterator[tuple[WebServer, VirtualHost]]:
+    """The virtual hosts that visitors of own sites get over https though they do not name the site. Raises Unseen."""
+    sites = [site.lower() for site in question.own_sites]
+    looked_up(host, sites)
+    for server in web_servers(host):
+        for vhost in server.vhosts:
+            strange = [site for site in sites if not answers(vhost, site)]
+            for at in security(host, server, vhost).sockets if strange else ():
+                mine = at.tls and not at.inside
+                if mine and any(
+                    owner(server, at.listen, site) is vhost and leads_to(host, site, at) for site in strange
+                ):
+                    yield server, vhost
 
 
 def _handshakes(host: Host, question: Question, sites: Sequence[Site]) -> dict[tuple[str, int, str | None], Endpoint]:
@@ -400,9 +419,7 @@ def _refused(site: Site, target: Target, endpoint: Endpoint) -> bool:
     return refused is not None and site.security.tls.rejects and target.name is None
 
 
-def _certificate_at(
-    host: Host, question: Question, site: Site, target: Target, endpoint: Endpoint
-) -> Judged:
+def _certificate_at(host: Host, question: Question, site: Site, target: Target, endpoint: Endpoint) -> Judged:
     """What the certificate is worth that a virtual host shows at one socket."""
     names = _borne(host, site, question, target)
     if not names and _catches_the_rest(site, target.socket):
@@ -424,7 +441,7 @@ def _borne(host: Host, site: Site, question: Question, target: Target | None) ->
     names = [name for name in site.names if not sample(name) or here(sample(name))]
     own = [one.lower() for one in question.own_sites if not any(covers(name, one) for name in names)]
     if question.probe:
-        names += [one for one in own if here(one) and leads_here(host, one)]
+        names += [one for one in own if any(site.answers_as(at, one) and leads_to(host, one, at) for at in sockets)]
     return list(dict.fromkeys(names))
 
 

@@ -299,6 +299,18 @@ def leads_here(host: Host, name: str) -> bool:
     return any(address in own_addresses(host) for address in looked_up(host, [name])[name])
 
 
+def leads_to(host: Host, name: str, at: Socket) -> bool:
+    """Whether a name leads to a socket of this host. Raises Unseen."""
+    own = [address for address in looked_up(host, [name])[name] if address in own_addresses(host)]
+    try:
+        listens = ipaddress.ip_address(at.listen.address)
+    except ValueError:
+        return bool(own)  # which address that is was not looked up
+    if not listens.is_unspecified:
+        return str(listens) in own
+    return any((":" in address) == (listens.version == 6) for address in own)
+
+
 def _typed(vhost: VirtualHost) -> list[str]:
     """The names that a visitor can type for a virtual host."""
     return [name.lower() for name in vhost.names if re.fullmatch(r"[\w-]+(\.[\w-]+)+", name)]

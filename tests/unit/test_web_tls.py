@@ -505,11 +505,11 @@ def test_an_own_site_that_falls_to_anothers_virtual_host_is_judged(
     default = "server { listen 443 ssl default_server; server_name b.example; ssl_certificate /x; root /w; }"
     host = nginx(tmp_path, f"{default} server {{ {TLS} }}")
     found = asked(host, check, tmp_path, own_sites=["a.example", "c.example"], scope="own")
-    assert {name: status for name, (status, _proof) in told(found).items()} == {"a.example": "pass", "b.example": "fail"}
+    assert [told(found)[name][0] for name in ("a.example", "b.example")] == ["pass", "fail"]
     # one that leads to another machine is nobody's here
     host = nginx(tmp_path, f"{default} server {{ {TLS} }}")
     found = asked(host, check, tmp_path, own_sites=["a.example", "d.example"], scope="own")
-    assert {name: status for name, (status, _proof) in told(found).items()} == {"a.example": "pass"}
+    assert [each.status for each in found] == ["pass"]
 
 
 def test_an_only_virtual_host_without_names_is_judged_by_own_sites(

@@ -122,11 +122,13 @@ def _url(account: str, issuer: str, made: Mapping[str, Any]) -> str:
 
 def _terminal() -> str:
     """The terminal that ansible-playbook was started in; this worker of it has none. Raises AnsibleActionFail."""
-    done = subprocess.run(
-        ["ps", "-o", "tty=", "-p", str(os.getppid())], capture_output=True, text=True, check=False, timeout=10
-    )
-    path = f"/dev/{done.stdout.strip()}"
-    if done.stdout.strip() in ("", "?", "??", "-") or not os.access(path, os.W_OK):
+    command = ["ps", "-o", "tty=", "-p", str(os.getppid())]
+    try:
+        name = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except OSError:
+        name = ""
+    path = f"/dev/{name}"
+    if name in ("", "?", "??", "-") or not os.access(path, os.W_OK):
         raise AnsibleActionFail(_NO_TERMINAL)
     return path
 

@@ -257,7 +257,10 @@ def _refuse_settings(rules: Rules, found: People, sshd: Sshd) -> None:
         raise ChangeError("ssh_two_factor_controllers is empty: name the addresses that automation comes from")
     if not found.uses_codes(rules):
         return
-    if sshd.settings().get("usepam") != "yes":
+    settings = sshd.settings()
+    if settings.get("pamservicename", "sshd") != "sshd":
+        raise ChangeError(f"sshd has 'PAMServiceName {settings['pamservicename']}', but {PAM} is what is edited here")
+    if settings.get("usepam") != "yes":
         raise ChangeError("sshd has 'UsePAM no', so it cannot ask for codes: set 'UsePAM yes' in /etc/ssh/sshd_config")
     if not has_pam_module():
         raise ChangeError(f"{PAM_MODULE} is not installed: apt-get install --reinstall libpam-google-authenticator")

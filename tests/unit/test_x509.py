@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Unseen
+from ansible_collections.privacy.hosting.plugins.module_utils._services import x509
 from ansible_collections.privacy.hosting.plugins.module_utils._services.x509 import certificate, names_match, verify
 from tests.unit.tls_servers import DAY, NOW, Issued, issue
 
@@ -193,6 +195,42 @@ def test_an_authority_that_is_not_trusted(chain: list[Issued], reason: str) -> N
 )
 def test_a_chain_that_is_not_trusted(chain: list[Issued], reason: str, authorities: str) -> None:
     assert verify(Host(), [one.der for one in chain], "shop.example", authorities) == reason
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A system's directory of authorities: one that browsers have, and one that only this host trusts."""
+    for name, issued in (("public", PUBLIC_ROOT), ("private", ROOT), ("snakeoil", SNAKEOIL)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ca.crt").write_bytes(issued.pem)
+        (tmp_path / "certs").mkdir(exist_ok=True)
+        (tmp_path / f"certs/{name}.pem").symlink_to(tmp_path / name / "ca.crt")
+    subprocess.run(["openssl", "rehash", tmp_path / "certs"], check=True)
+    monkeypatch.setattr(x509, "STORE", str(tmp_path / "certs"))
+    monkeypatch.setattr(x509, "PUBLIC", f"{tmp_path}/public/")
+    return tmp_path / "certs"
+
+
+PUBLIC_ROOT = issue(authority=True, subject="Public root")
+SNAKEOIL = issue("shop.example", subject="shop.example")
+
+
+def test_what_only_the_host_trusts_visitors_do_not(store: Path, authorities: str) -> None:
+    assert verify(Host(), [issue("shop.example", by=PUBLIC_ROOT).der], "shop.example") is None
+    # Debian's ssl-cert has the certificate that it makes trusted, and update-ca-certificates whatever lies there
+    private = "only this host trusts its authority, and not its visitors"
+    assert verify(Host(), [SNAKEOIL.der], "shop.example") == private
+    assert verify(Host(), [LEAF.der, BETWEEN.der], "shop.example") == private
+    # unless it is named
+    assert verify(Host(), [LEAF.der, BETWEEN.der], "shop.example", authorities) is None
+
+
+def test_an_authority_of_the_same_name_takes_no_trust_away(store: Path) -> None:
+    double = issue(authority=True, subject="Public root")
+    (store / "double.pem").write_bytes(double.pem)
+    subprocess.run(["openssl", "rehash", store], check=True)
+    assert verify(Host(), [issue("shop.example", by=PUBLIC_ROOT).der], "shop.example") is None
+    assert verify(Host(), [issue("shop.example", by=double).der], "shop.example") is not None
 
 
 def test_an_issuer_that_has_ended(authorities: str) -> None:

@@ -373,25 +373,69 @@ def verify(host: Host, chain: Sequence[bytes], name: str | None = None, authorit
     return host.once(key, lambda: _verified(host, chain, authorities))
 
 
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+# where OpenSSL looks for authorities, by links that bear a hash; and where Debian has those that browsers know as well
+STORE, PUBLIC = "/etc/ssl/certs", "/usr/share/ca-certificates/mozilla/"
+
+
 def _verified(host: Host, chain: Sequence[bytes], authorities: str) -> str | None:
     """First by the system's directory of authorities, of which few are read; by all in one file only if need be."""
     if authorities:
         host.read(authorities)
     reason = _by_openssl(host, chain, ["-CAfile", authorities] if authorities else ["-no-CAfile"])
-    return _by_openssl(host, chain, []) if reason in _UNTRUSTED else reason
+    reason = _by_openssl(host, chain, []) if reason in _UNTRUSTED else reason
+    if reason is not None or not _may_rest_on(chain, _private_anchors(host)):
+        return reason
+    only_public = "\n".join(map(host.read, [*filter(None, [authorities]), *_anchors(host)[0]]))
+    return _PRIVATE if _by_openssl(host, chain, [], only_public) in _UNTRUSTED else None
 
 
-def _by_openssl(host: Host, chain: Sequence[bytes], options: Sequence[str]) -> str | None:
+def _anchors(host: Host) -> tuple[list[str], list[str]]:
+    """The files that the system trusts: those that visitors' browsers trust as well, and others. Raises Unseen."""
+    links = [name for name in host.names(STORE) if re.fullmatch(r"[0-9a-f]{8}\.\d+", name)]
+    files = sorted({host.real(f"{STORE}/{name}") for name in links})
+    public = [path for path in files if path.startswith(PUBLIC)]
+    # without any of Debian's own nothing tells them apart
+    return public, [path for path in files if path not in public] if public else []
+
+
+def _private_anchors(host: Host) -> list[bytes]:
+    """The certificates (DER) that this host trusts, but not its visitors: of its own, or of its company."""
+
+    def found() -> list[bytes]:
+        import binascii
+
+        blocks = (block for path in _anchors(host)[1] for block in _PEM.findall(host.read(path)))
+        return [binascii.a2b_base64(block) for block in blocks]
+
+    return host.once("x509_private_anchors", found) if host.stat(STORE) is not None else []
+
+
+def _may_rest_on(chain: Sequence[bytes], anchors: Sequence[bytes]) -> bool:
+    """Whether a chain may lead to one of some authorities."""
+    if not anchors:
+        return False
+    issuers = {certificate(der).issuer for der in chain}
+    return any(der in chain or certificate(der).subject in issuers for der in anchors)
+
+
+def _by_openssl(host: Host, chain: Sequence[bytes], options: Sequence[str], instead: str | None = None) -> str | None:
+    """Why openssl does not trust a chain. instead: authorities (PEM), the only ones that are to be trusted."""
     import os
     import subprocess
 
     if not host.has("openssl"):
         raise Unseen("the command openssl is not on the host")
     # the rest of the chain in memory: nothing is written to a disk
-    rest = os.memfd_create("chain")
+    rest, trusted = os.memfd_create("chain"), os.memfd_create("trusted")
     try:
         os.write(rest, _pem(chain[1:]))
-        argv = ["openssl", "verify", "-purpose", "sslserver", "-attime", str(int(host.now.timestamp())), *options]
+        argv = ["openssl", "verify", "-purpose", "sslserver", "-attime", str(int(host.now.timestamp()))]
+        if instead is None:
+            argv += ["-CApath", STORE, *options]
+        else:
+            os.write(trusted, instead.encode())
+            argv += ["-no-CApath", "-no-CAstore", "-CAfile", f"/proc/self/fd/{trusted}"]
         if len(chain) > 1:
             argv += ["-untrusted", f"/proc/self/fd/{rest}"]
         ended = subprocess.run(
@@ -399,7 +443,7 @@ def _by_openssl(host: Host, chain: Sequence[bytes], options: Sequence[str]) -> s
             input=_pem(chain[:1]),
             capture_output=True,
             timeout=min(VERIFY_S, host.seconds_left()),
-            pass_fds=[rest],
+            pass_fds=[rest, trusted],
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"},
             cwd="/",
             check=False,
@@ -408,6 +452,7 @@ def _by_openssl(host: Host, chain: Sequence[bytes], options: Sequence[str]) -> s
         raise Unseen(f"'openssl verify' did not end within {VERIFY_S:.0f} s") from None
     finally:
         os.close(rest)
+        os.close(trusted)
     return _reason(ended.returncode, (ended.stdout + ended.stderr).decode("utf-8", "replace"))
 
 
@@ -422,6 +467,7 @@ def _pem(chain: Sequence[bytes]) -> bytes:
 _NO_ISSUER = "its issuer is neither sent with it nor trusted here"
 _SELF_SIGNED = "it is signed by itself"
 _NOT_TRUSTED = "its chain ends in an authority that is not trusted here"
+_PRIVATE = "only this host trusts its authority, and not its visitors"
 _UNTRUSTED = (_NO_ISSUER, _SELF_SIGNED, _NOT_TRUSTED)
 
 # What openssl's numbers mean for an administrator (X509_V_ERR_…); others in openssl's own words.

@@ -49,6 +49,6 @@ class Sources:
 
 def answers(params: Mapping[str, Any]) -> dict[str, Any]:
     """What measure_info returns for its parameters, by the sources among them."""
-    sys.meta_path.append(Sources(params["sources"]))  # type: ignore[arg-type]
+    sys.meta_path.append(Sources(params["sources"]))
     answered: dict[str, Any] = importlib.import_module(f"{PACKAGE}._answer").answers(params)
     return answered

@@ -57,7 +57,7 @@ def resolved(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
                 continue
             found[name] = tuple(sorted(one for one in told if not ipaddress.ip_address(one).is_loopback))
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_ONCE, len(waiting)))]
+    threads = [threading.Thread(target=work, daemon=True) for _worker in range(min(AT_ONCE, len(waiting)))]
     for thread in threads:
         thread.start()
     end = time.monotonic() + LOOK_UP_S

@@ -24,7 +24,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import IO, TypeVar, cast
 
 from .._host import Host, Unseen
 from .tls_messages import (
@@ -143,7 +143,7 @@ def endpoints(
                     return
                 known[key] = _Asking(*key, openssl=openssl, end=end).endpoint
 
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_ONCE, len(waiting)))]
+        threads = [threading.Thread(target=work, daemon=True) for _worker in range(min(AT_ONCE, len(waiting)))]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -550,11 +550,10 @@ class _Talk:
             cwd="/",
             start_new_session=True,
         )
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.stdout = self.process.stdout
+        self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(said)
-            self.process.stdin.flush()
+            self.stdin.write(said)
+            self.stdin.flush()
 
     def read(self) -> None:
         """Take what it printed."""
@@ -571,10 +570,9 @@ class _Talk:
 
     def end(self) -> None:
         """End the process."""
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        for stream in (self.stdin, self.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
         self.process.kill()
         self.process.wait()
 

@@ -74,7 +74,7 @@ def test_it_holds_every_file_of_plugins_roles_and_playbooks(archive):
 
 
 def test_every_plugin_is_documented(empty, home):
-    for kind, folder in (("module", "modules"), ("filter", "filter")):
+    for kind, folder in (("module", "modules"), ("filter", "filter"), ("inventory", "inventory")):
         for path in sorted((ROOT / "plugins" / folder).glob("[a-z]*.py")):
             name = f"privacy.hosting.{path.stem}"
             shown = json.loads(run("ansible-doc", "--json", "--type", kind, name, cwd=empty, home=home))

@@ -151,6 +151,61 @@ def test_checks_that_cannot_be_imported_are_an_error(monkeypatch: pytest.MonkeyP
     assert "canary" not in found["observed"]
 
 
+# -- measures side by side ------------------------------------------------------------------------------------------
+
+
+def wait(host: Host, question: Question, option: str) -> Iterator[Finding]:
+    time.sleep(0.5)
+    yield finding(option, "waited")
+
+
+def die(host: Host, question: Question, option: str) -> Iterable[Finding]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ()
+
+
+def deaf(host: Host, question: Question, option: str) -> Iterable[Finding]:
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    time.sleep(30)
+    return ()
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, measures: dict[str, Any], *asked: tuple[str, str], **params: Any) -> Any:
+    """The answers of some measures, each with one check, about the colours asked of them."""
+    monkeypatch.setattr(_answer, "measure_named", lambda name: Measure(name, {}, {}, OPTIONS))
+    monkeypatch.setattr(_answer, "checks_of", lambda name: (Check("look", ("colour",), measures[name]),))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    questions = [{"measure": name, "options": {"colour": colour}} for name, colour in asked]
+    given = {"settings": {}, "own_sites": [], "probe": True, "command_seconds": 5.0, "total_seconds": 20.0, **params}
+    return _answer.answers({"questions": questions, **given})["answers"]
+
+
+def test_answers_come_in_the_order_of_their_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [("paint", "blue"), ("paper", "red"), ("paint", "red")]
+    found = answers(monkeypatch, {"paint": look, "paper": wait}, *asked)
+    assert [[x["observed"] for x in one] for one in found] == [["blue, 3 days, []"], ["waited"], ["red, 3 days, []"]]
+
+
+def test_a_measure_that_dies_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = answers(monkeypatch, {"paint": look, "paper": die}, ("paper", "red"), ("paint", "red"), ("paper", "blue"))
+    assert [one[0]["status"] for one in found] == ["error", "pass", "error"]
+    assert "ended by signal 9" in found[0][0]["observed"]
+
+
+def test_a_measure_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_answer, "_LAST_S", 0.0)
+    begun = time.monotonic()
+    found = answers(monkeypatch, {"paint": look, "paper": deaf}, ("paper", "red"), ("paint", "red"), total_seconds=1.0)
+    assert time.monotonic() - begun < 10
+    assert [one[0]["status"] for one in found] == ["error", "pass"]
+
+
+def test_on_one_cpu_one_follows_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
+    found = answers(monkeypatch, {"paint": look, "paper": wait}, ("paper", "red"), ("paint", "red"))
+    assert [one[0]["status"] for one in found] == ["pass", "pass"]
+
+
 # -- what is sent to the host ---------------------------------------------------------------------------------------
 
 ASKED = """

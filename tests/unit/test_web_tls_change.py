@@ -838,7 +838,7 @@ class Authority:
 
     def __init__(self, server: Nginx, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
         self.server, self.refuses, self.unserved, self.unreached = server, "", set[str](), set[str]()
-        self.lost = ""
+        self.lost, self.back = "", set[str]()
         self.certificates: set[str] = set()
         self.seen: list[str] = []
         for name in ("CHALLENGES", "LIVE", "HOOK", "DROP_IN"):
@@ -855,6 +855,7 @@ class Authority:
         monkeypatch.setattr(web_tls, "addresses", lambda name: [] if name == self.lost else ["192.0.2.1"])
         monkeypatch.setattr(web_tls, "not_served", self.not_served)
         monkeypatch.setattr(web_tls, "not_reached", lambda site, _roots: f"{site.label} is elsewhere" * self.away(site))
+        monkeypatch.setattr(web_tls, "circles", lambda site: "it goes in circles" * (site.label in self.back))
         monkeypatch.setattr(web_tls, "not_redirected", lambda _site: "")
         self.root = str(directory / "undo")
 
@@ -959,6 +960,38 @@ def test_visitors_are_not_sent_to_https_that_they_do_not_reach(authority: Author
     assert "301" not in text and "Strict-Transport-Security" not in text
     changed, told = authority.harden()
     assert (changed, len(told)) == (False, 1)
+
+
+def test_visitors_are_not_sent_in_circles(authority: Authority) -> None:
+    authority.back = {"b.example"}
+    _changed, told = authority.harden()
+    assert len(told) == 1 and told[0].endswith("were not sent there: it goes in circles")
+    assert "301" not in authority.server.text("sites/b")
+
+
+@pytest.mark.parametrize(
+    ("answers", "circle"),
+    [
+        ({"/": (301, "http://a.example/")}, True),
+        ({"/": (302, "http://a.example/start"), "/start": (302, "/")}, True),
+        # applications that know nothing of https, and are well all the same
+        ({"/": (302, "http://a.example/login"), "/login": (200, "")}, False),
+        ({"/": (301, "http://www.a.example/")}, False),
+        ({"/": (302, "/")}, False),  # a cookie was set
+        ({"/": (200, "")}, False),
+    ],
+)
+def test_https_that_leads_back_to_plain_http_is_seen(
+    server: Nginx, monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[int, str]], circle: bool
+) -> None:
+    def get(_address: str, name: str, path: str, *, tls: bool) -> tuple[int, str, bytes]:
+        assert (name, tls) == ("a.example", True)
+        return (*answers[path], b"")
+
+    monkeypatch.setattr(reachable, "_get", get)
+    server.write("sites/a", "server { listen 443 ssl; server_name a.example; }")
+    (vhost,) = server.read(Host()).vhosts
+    assert bool(reachable.circles(Site(server.read(Host()), [vhost]))) is circle
 
 
 def test_an_untrusted_certificate_of_ones_own_gets_no_redirect(authority: Authority) -> None:

@@ -19,7 +19,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from .._host import Host
 from .certbot import CHALLENGES
@@ -27,6 +27,7 @@ from .sites import Site, for_visitors
 
 _ANSWER_S = 5.0  # for one connection, at most
 _RELOAD_S = 10.0  # until a reloaded server works by its new configuration
+_HOPS = 5  # of redirects that are followed
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a listener on all addresses is asked
 
 
@@ -108,6 +109,36 @@ def _own_certificates(site: Site, authorities: str) -> Iterator[bytes]:
         for listen in for_visitors(vhost, tls=True):
             for name in _askable(vhost.names):
                 yield shake(_ANY.get(listen.address, listen.address), name, authorities).certificate
+
+
+def circles(site: Site) -> str:
+    """Why a redirect of a site's plain http would go in circles, '' where it would not: https leads back to http."""
+    return next(_circles(site), "")
+
+
+def _circles(site: Site) -> Iterator[str]:
+    for vhost in site.vhosts:
+        for listen in for_visitors(vhost, tls=True):
+            for name in _askable(vhost.names):
+                if _leads_back(_ANY.get(listen.address, listen.address), name):
+                    yield f"https://{name} sends visitors back to plain http, so that a redirect would go in circles"
+
+
+def _leads_back(address: str, name: str) -> bool:
+    """Whether https leads by plain http, once that is redirected, to a page that was asked for already."""
+    path, asked, by_http = "/", set[str](), False
+    while path not in asked and len(asked) < _HOPS:
+        asked.add(path)
+        try:
+            status, location, _body = _get(address, name, path, tls=True)
+        except OSError:
+            return False  # what is wrong with https is looked at elsewhere
+        to = urlsplit(urljoin(f"https://{name}{path}", location))
+        if status not in (301, 302, 303, 307, 308) or not location or to.hostname != name:
+            return False
+        by_http = by_http or to.scheme == "http"
+        path = f"{to.path or '/'}?{to.query}".rstrip("?")
+    return by_http and path in asked
 
 
 def not_redirected(site: Site) -> str:

@@ -28,6 +28,7 @@ from . import apache_tls, certbot, nginx_tls
 from .edits import Edits, unit
 from .reachable import (
     addresses,
+    circles,
     elsewhere,
     holder_of_443,
     not_provable,
@@ -294,7 +295,7 @@ class _Steps:
 
     def _is_reached(self, site: Site) -> bool:
         found = _found(site, self.wanted)
-        fault = not_reached(found, self.wanted.authorities) if found else "it is gone"
+        fault = not_reached(found, self.wanted.authorities) or circles(found) if found else "it is gone"
         if fault:
             self.warnings.append(
                 f"{site.label} answers over https, but visitors of plain http were not sent there: {fault}"

@@ -962,6 +962,27 @@ def test_visitors_are_not_sent_to_https_that_they_do_not_reach(authority: Author
     assert (changed, len(told)) == (False, 1)
 
 
+TAKES = "a.example was left as it is: port 443 of its address alone would take https from"
+
+
+def test_a_site_on_one_address_takes_https_from_nobody(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = authority.server
+    server.write("sites/a", "server { listen 192.0.2.1:80; server_name a.example; root /w; }")
+    server.write("sites/b", site(OTHER, TLS + "    listen 80;\n"))
+    authority.certificates.add("/old.pem")
+    monkeypatch.setattr(reachable, "addresses", lambda _name: ["192.0.2.1"])
+    before = server.text("sites/a")
+    _changed, told = authority.harden(Wanted(sites=["a.example"]))
+    assert any(f"{TAKES} b.example" in line for line in told)
+    assert server.text("sites/a") == before
+    # the others' visitors come by another address
+    monkeypatch.setattr(reachable, "addresses", lambda _name: ["192.0.2.2"])
+    authority.harden(Wanted(sites=["a.example"]))
+    assert "listen 192.0.2.1:443 ssl;" in server.text("sites/a")
+
+
 def test_visitors_are_not_sent_in_circles(authority: Authority) -> None:
     authority.back = {"b.example"}
     _changed, told = authority.harden()

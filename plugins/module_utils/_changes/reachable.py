@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .._host import Host
 from .certbot import CHALLENGES
-from .sites import Site, for_visitors
+from .sites import Site, covered, for_visitors
 
 _ANSWER_S = 5.0  # for one connection, at most
 _RELOAD_S = 10.0  # until a reloaded server works by its new configuration
@@ -293,6 +293,23 @@ def elsewhere(site: Site) -> str:
         theirs = {shown_to_anybody(address, name) for address in away} - {b""}
         if theirs and not theirs & {shown_to_anybody(_ANY.get(address, address), name) for address in sockets}:
             return f"https://{name} is answered by another host"
+    return ""
+
+
+def takes_from(site: Site) -> str:
+    """A name whose https this site would take over if it got port 443 of its own addresses, '' if there is none.
+
+    Servers prefer a socket of one address to that of all addresses, whichever name is asked for.
+    """
+    plain = {at.address for vhost in site.vhosts if not covered(vhost, site) for at in for_visitors(vhost, tls=False)}
+    others = [vhost for vhost in site.server.vhosts if vhost not in site.vhosts]
+    held = {listen.address for vhost in site.server.vhosts for listen in for_visitors(vhost, tls=True)}
+    new = plain - held - set(_ANY)
+    for vhost in others if new else ():
+        if any(listen.address in _ANY for listen in for_visitors(vhost, tls=True)):
+            for name in _askable(vhost.names):
+                if new & set(addresses(name)):
+                    return name
     return ""
 
 

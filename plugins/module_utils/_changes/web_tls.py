@@ -36,6 +36,7 @@ from .reachable import (
     not_redirected,
     not_served,
     proxies,
+    takes_from,
 )
 from .sites import (
     ACME,
@@ -130,6 +131,9 @@ def _why_not(host: Host, site: Site, wanted: Wanted) -> str:
         holder = holder_of_443(host, site)
         if holder:
             return f"port 443 is held by {holder}; configure it there"
+    taken = takes_from(site)
+    if taken:
+        return f"port 443 of its address alone would take https from {taken}; have both listen alike"
     if wanted.certificates == ACME and not site.plain_names and _certificate(host, site, wanted) is None:
         return (
             f"its names ({', '.join(site.names)}) hold a wildcard, for which no authority takes a proof by http; give "

@@ -382,10 +382,14 @@ def test_an_unknown_listener_is_an_error(tmp_path: Path, network: Any) -> None:
 
 def test_a_front_is_judged_by_handshakes_for_the_names_that_are_known(tmp_path: Path, network: Any) -> None:
     host = listening(nginx(tmp_path, "server { listen 127.0.0.1:80; server_name a.example; root /w; }"), "caddy", 443)
+    own: dict[str, Any] = {"own_sites": ["a.example"], "scope": "own"}
     for check in ("level", "certificate"):
-        found = one(asked(host, check, tmp_path), "a.example (caddy")
+        found = one(asked(host, check, tmp_path, **own), "a.example (caddy")
         assert (found.status, found.proof) == ("pass", "observed")
-        assert not any(each.status == "error" for each in asked(host, check, tmp_path))
+        assert not any(each.status == "error" for each in asked(host, check, tmp_path, **own))
+        # which other sites it has nobody knows
+        assert one(asked(host, check, tmp_path), "a.example (caddy").status == "pass"
+        assert one(asked(host, check, tmp_path), "caddy").status == "error"
     network[None] = shown(ems=False, chains=[(issue("a.example").der,)])
     for check in ("level", "certificate"):
         assert one(asked(host, check, tmp_path), "a.example (caddy").status == "fail"
@@ -400,7 +404,7 @@ def test_a_front_that_no_known_name_is_answered_by_stays_unknown(tmp_path: Path,
 def test_a_front_with_another_port_is_only_known_if_that_is_plain_http_or_judged(tmp_path: Path, network: Any) -> None:
     def level(port: int) -> set[str]:
         host = listening(listening(web_host.WebHost(), "caddy", 443), "caddy", port)
-        return {found.status for found in asked(host, "level", tmp_path, own_sites=["a.example"])}
+        return {found.status for found in asked(host, "level", tmp_path, own_sites=["a.example"], scope="own")}
 
     network["127.0.0.1", 80, "a.example"] = Endpoint("127.0.0.1", 80, "", unseen=NO_TLS)
     network["127.0.0.1", 8443, "a.example"] = Endpoint("127.0.0.1", 8443, "", unseen="every handshake is refused")
@@ -409,7 +413,7 @@ def test_a_front_with_another_port_is_only_known_if_that_is_plain_http_or_judged
 
 def test_https_by_a_front_on_this_host_counts_for_plain_http_behind_it(tmp_path: Path, network: Any) -> None:
     host = listening(nginx(tmp_path, "server { listen 8080; server_name a.example; root /w; }"), "haproxy", 443)
-    found = asked(host, "level", tmp_path)
+    found = asked(host, "level", tmp_path, own_sites=["a.example"], scope="own")
     assert [each.status for each in found] == ["pass", "pass"]
 
 

@@ -78,7 +78,9 @@ def judged_fronts(host: Host, question: Question) -> frozenset[str]:
     Every socket of theirs that speaks TLS has to show a certificate for some name that is known, and every such name
     has to be asked for. None, where all sites are promised: which other names they have only their configuration says.
     """
-    if question.settings["scope"] == "all" or not question.probe or not _sockets(host) or len(_names(host, question)) > NAMES:
+    if question.settings["scope"] == "all" or not question.probe:
+        return frozenset()
+    if not _sockets(host) or len(_names(host, question)) > NAMES:
         return frozenset()
     judged = fronts(host, question)
     unjudged = {

@@ -333,6 +333,13 @@ def reached(fleet: Fleet) -> Fleet:
     return fleet
 
 
+@pytest.fixture(scope="module")
+def begun(fleet: Fleet) -> Fleet:
+    """The same, for tests that do not follow those to the end of the role."""
+    fleet.restore("pristine")
+    return fleet
+
+
 def side_by_side(fleet: Fleet, action: Callable[[str], T]) -> dict[str, T]:
     """Do the same on each host at once; what came of it, by host."""
     with ThreadPoolExecutor() as pool:
@@ -421,23 +428,23 @@ chmod 755 /usr/local/sbin/{command}
 
 @pytest.mark.only("trixie")
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_cut_off_within_a_task_nobody_is_locked_out(moment: str, reached: Fleet):
+def test_cut_off_within_a_task_nobody_is_locked_out(moment: str, begun: Fleet):
     command, folder, call = MOMENTS[moment]
     called_off = "called off" in moment
     armed = "/var/lib/privacy-hosting" + ("" if called_off else "/ssh-rollback/armed.json")
-    before = side_by_side(reached, lambda host: state(reached, host))
+    before = side_by_side(begun, lambda host: state(begun, host))
 
     def cut(host: str) -> tuple[str, Login]:
-        reached.shell(host, WAITING.format(command=command, folder=folder, call=call, armed=armed))
-        process = start(reached, host, NEVER if called_off else SOON)
-        reached.shell(host, "for _ in $(seq 600); do [ -e /run/waiting ] && exit 0; sleep 0.1; done; exit 1")
+        begun.shell(host, WAITING.format(command=command, folder=folder, call=call, armed=armed))
+        process = start(begun, host, NEVER if called_off else SOON)
+        begun.shell(host, "for _ in $(seq 600); do [ -e /run/waiting ] && exit 0; sleep 0.1; done; exit 1")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        reached.shell(host, f"systemctl kill --signal=KILL user-1000.slice; rm /run/waiting /usr/local/sbin/{command}")
-        (let_rollback_come if called_off else wait_for_rollback)(reached, host)
-        return state(reached, host), all_get_in(reached, host)
+        begun.shell(host, f"systemctl kill --signal=KILL user-1000.slice; rm /run/waiting /usr/local/sbin/{command}")
+        (let_rollback_come if called_off else wait_for_rollback)(begun, host)
+        return state(begun, host), all_get_in(begun, host)
 
-    for host, (after, staff) in side_by_side(reached, cut).items():
+    for host, (after, staff) in side_by_side(begun, cut).items():
         if called_off:  # all was done and proven before
             assert staff.asked == ("code",)
         else:

@@ -30,6 +30,8 @@ from .web_security import (
     PlainAnswer,
     Socket,
     TlsSettings,
+    leaves_out,
+    only_proofs,
     same_name,
 )
 
@@ -222,7 +224,7 @@ class ApacheSecurity:
         for entry in named((*self.inside, *self.main), *names):
             path = f"{entry.args[-1].rstrip('/')}/"
             if not path.startswith((f"{self.document_root}/", "/usr/share/apache2/icons/")):
-                challenge = ACME_PATH in entry.args[0].replace("\\", "")
+                challenge = only_proofs(entry.args[0])
                 yield PlainAnswer(f"{entry.name} {entry.args[0]}", ANSWERS, entry.source, challenge=challenge)
 
     def _whole_sections(self) -> Iterator[tuple[Sequence[Directive], str]]:
@@ -323,7 +325,7 @@ class ApacheSecurity:
         pattern, target = entry.args[:2]
         flags = {flag.strip().upper() for flag in (*entry.args, "", "")[2].strip("[]").split(",")}
         every = _matches_all(pattern, request.trials)
-        challenge = ACME_PATH in pattern.replace("\\", "")
+        challenge = only_proofs(pattern)
         code = next((_status(flag.partition("=")[2] or "302") for flag in flags if re.match(r"R(EDIRECT)?\b", flag)), 0)
         where = self._expanded(target, request)
         if flags & {"F", "FORBIDDEN", "G", "GONE"}:
@@ -511,7 +513,7 @@ def _matches(pattern: str, trial: str) -> bool:
 
 def _matches_all(pattern: str, trials: Iterable[str]) -> bool:
     """Whether a pattern takes every request; paths that it looks ahead to leave out do not, but for those of ACME."""
-    if ("(?!" in pattern or pattern.startswith("!")) and "well-known" not in pattern:
+    if leaves_out(pattern):
         return False
     return all(_matches(pattern, trial) for trial in trials)
 
@@ -542,7 +544,7 @@ def _conditions(entries: Sequence[Directive], request: _Request) -> bool | None:
 def _holds(entry: Directive, request: _Request, *, nocase: bool) -> bool | None:
     test, pattern = (*entry.args, "", "")[:2]
     if test.lower() in ("%{request_uri}", "%{the_request}"):
-        if ACME_PATH in pattern.replace("\\", ""):
+        if only_proofs(pattern):
             return pattern.startswith("!")  # it is about requests of an ACME authority only
         outcomes = {_compared(trial, pattern, nocase=True) for trial in _TRIALS}
         everything = pattern in ("^", "^/", ".*", "^.*$", "^(.*)$", "^/(.*)$", ".", "/")

@@ -17,7 +17,6 @@ from .._host import Host
 from .nginx import named
 from .virtualhost import Directive, VirtualHost, WebServer
 from .web_security import (
-    ACME_PATH,
     ANSWERS,
     HSTS,
     METHODS,
@@ -29,6 +28,8 @@ from .web_security import (
     PlainAnswer,
     Socket,
     TlsSettings,
+    leaves_out,
+    only_proofs,
     same_name,
 )
 
@@ -161,7 +162,7 @@ class NginxSecurity:
                 yield from self._location(entry, values, name, context)
 
     def _location(self, entry: Directive, values: Mapping[str, str], name: str, context: str) -> Iterator[PlainAnswer]:
-        challenge = entry.args[-1:] != () and ACME_PATH in entry.args[-1].replace("\\", "")
+        challenge = entry.args[-1:] != () and only_proofs(entry.args[-1])
         block = entry.block or ()
         # a location is chosen before anything in it is done: those within come first
         yield from self._places(block, values, name, context)
@@ -259,7 +260,7 @@ class NginxSecurity:
         absolute = re.match(r"(?i)https?://|\$scheme", target)
         if not absolute and not {"redirect", "permanent"} & set(flags):
             # another path within this virtual host, for which rewriting may end
-            ends = {"last", "break"} & set(flags) and ACME_PATH not in pattern.replace("\\", "")
+            ends = {"last", "break"} & set(flags) and not only_proofs(pattern)
             return ([_Outcome(_PASSES)] if ends else []), bool(ends) and every
         moved = self._moved(target, 301 if "permanent" in flags else 302, entry, values)
         if every:
@@ -371,7 +372,7 @@ def _everything(args: Sequence[str]) -> bool:
 
 def _matches_all(pattern: str) -> bool:
     """Whether a pattern takes every request; paths that it looks ahead to leave out do not, but for those of ACME."""
-    if "(?!" in pattern and "well-known" not in pattern:
+    if leaves_out(pattern):
         return False
     try:
         return all(re.search(pattern, trial) for trial in _TRIALS)
@@ -396,7 +397,7 @@ def _condition(args: Sequence[str], values: Mapping[str, str]) -> bool | None:
     if found is None:
         return None
     operator, wanted = found.group(2), (found.group(3) or "").strip("\"'")
-    if found.group(1) in _PATHS and ACME_PATH in wanted.replace("\\", "") and operator:
+    if found.group(1) in _PATHS and only_proofs(wanted) and operator:
         return operator.startswith("!")  # it is about requests of an ACME authority only
     if found.group(1) not in values:
         return None

@@ -341,6 +341,23 @@ def _loopback(network: str) -> bool:
         return network == "localhost"
 
 
+def only_proofs(pattern: str) -> bool:
+    """Whether a path or pattern is about the proofs for an ACME authority, and nothing else."""
+    plain = pattern.replace("\\", "")
+    return ACME_PATH in plain and _each_known(plain)
+
+
+def leaves_out(pattern: str) -> bool:
+    """Whether a pattern, by looking ahead or negated, leaves out other paths than those of proofs for an authority."""
+    if pattern.startswith("!"):
+        return not _each_known(pattern)
+    return any(not _each_known(left.partition(")")[0]) for left in pattern.split("(?!")[1:])
+
+
+def _each_known(alternatives: str) -> bool:
+    return all("well-known" in one for one in alternatives.split("|"))
+
+
 def same_name(target: str, names: Sequence[str], asked: str) -> bool | None:
     """Whether a redirect's target has the name that was asked for.
 

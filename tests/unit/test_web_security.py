@@ -171,6 +171,8 @@ NAMED = "listen 80; server_name a.example www.a.example;"
         ("rewrite ^/login https://$host/login permanent; root /w;", [("server", "answers", None)]),
         ("location / { deny all; allow 192.0.2.1; }", [("location /", "refuses", None)]),
         ("location / { deny all; }", []),  # for nobody
+        # a password is asked for, and comes in clear
+        ("location / { satisfy any; deny all; auth_basic x; }", [("location /", "answers", None)]),
         ("location / { try_files $uri @app; } location @app { proxy_pass http://[::1]:8; }",
          [("location /", "answers", None)]),
         ("location / { location ~ x { return 200 a; } return 301 https://$host/; }",

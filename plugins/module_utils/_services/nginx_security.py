@@ -180,7 +180,9 @@ class NginxSecurity:
     ) -> PlainAnswer:
         """A place that lets requests pass to files or an application, unless it refuses all."""
         rules = [(rule.name, rule.args[0]) for rule in named(block, "allow", "deny") if rule.args]
-        refuses = rules[:1] == [("deny", "all")]
+        satisfy = self._setting("satisfy", block) or self._setting("satisfy")
+        password = satisfy is not None and satisfy.args[:1] == ("any",)  # lets people in all the same
+        refuses = rules[:1] == [("deny", "all")] and not password
         source = entry.source if entry else self.vhost.source
         return PlainAnswer(context, REFUSES if refuses else UNCLEAR if _DOUBT in values else ANSWERS, source)
 

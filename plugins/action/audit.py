@@ -181,11 +181,19 @@ def skipped_measures(variables: Mapping[str, Any]) -> dict[str, str]:
 
 
 def audited(named: Iterable[str], promises: Sequence[Promise], variables: Mapping[str, Any]) -> list[str]:
-    """Those of the hosts that this play holds against all of these promises too."""
+    """Those of the hosts that this play holds against all of these promises too, each with its addresses.
+
+    named: a host's name, and where visitors reach it at other addresses than Ansible does, those.
+    """
     play = set(variables.get("ansible_play_hosts_all") or ())
-    groups = variables.get("groups", {})
-    of_host = {host: [group for group, members in groups.items() if host in members] for host in named}
-    return [host for host in of_host if host in play and all(p.applies_to(host, of_host[host]) for p in promises)]
+    found = []
+    for item in named:
+        host, *addresses = item.split()
+        groups = [group for group, members in variables.get("groups", {}).items() if host in members]
+        if host in play and all(promise.applies_to(host, groups) for promise in promises):
+            usual = variables["hostvars"][host].get("ansible_host", host)
+            found.append(" ".join([host, *(addresses or [str(usual)])]))
+    return found
 
 
 def unjudged(measure: str, check: str, reason: str) -> dict[str, Any]:

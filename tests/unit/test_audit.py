@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.privacy.hosting.plugins.action.audit import audited
 
+HOSTVARS: dict[str, dict[str, str]] = {"web1": {}, "front1": {"ansible_host": "192.0.2.9"}, "front2": {}}
 GROUPS = {"all": ["web1", "front1", "front2"], "fronts": ["front1", "front2"]}
 
 
@@ -24,8 +25,8 @@ def promise(*hosts: str) -> Any:
 @pytest.mark.parametrize(
     ("promises", "play", "left"),
     [
-        ([promise("all")], ["web1", "front1"], ["front1"]),
-        ([promise("fronts", "web1")], ["web1", "front1"], ["front1"]),
+        ([promise("all")], ["web1", "front1"], ["front1 192.0.2.9"]),
+        ([promise("fronts", "web1")], ["web1", "front1"], ["front1 192.0.2.9"]),
         ([promise("all"), promise("web1")], ["web1", "front1"], []),
         ([promise("all")], ["web1"], []),
     ],
@@ -34,4 +35,12 @@ def promise(*hosts: str) -> Any:
 def test_only_hosts_that_are_held_against_the_same_promises_count(
     promises: list[Any], play: list[str], left: list[str]
 ) -> None:
-    assert audited(["front1", "unknown9"], promises, {"groups": GROUPS, "ansible_play_hosts_all": play}) == left
+    variables = {"groups": GROUPS, "ansible_play_hosts_all": play, "hostvars": HOSTVARS}
+    assert audited(["front1", "unknown9"], promises, variables) == left
+
+
+def test_addresses_that_are_named_count_in_the_stead_of_ansibles() -> None:
+    play = ["web1", "front1", "front2"]
+    variables = {"groups": GROUPS, "ansible_play_hosts_all": play, "hostvars": HOSTVARS}
+    named = ["front1 203.0.113.1 2001:db8::1", "front2"]
+    assert audited(named, [promise("all")], variables) == ["front1 203.0.113.1 2001:db8::1", "front2 front2"]

@@ -312,12 +312,41 @@ def test_plain_http_of_a_name_that_https_does_not_have_fails_and_says_where_it_f
     assert "https for b.example falls to a.example" in found.observed and "listen 443 ssl" in found.remedy
 
 
-def test_a_named_machine_in_front_makes_it_not_applicable_here(tmp_path: Path, network: Any) -> None:
-    host = nginx(tmp_path, "server { listen 80; server_name a.example; set_real_ip_from 192.0.2.9; root /w; }")
+PROXIED = "server { listen 80; server_name a.example; set_real_ip_from 192.0.2.9; root /w; }"
+
+
+@pytest.mark.parametrize(
+    ("terminators", "addresses", "status"),
+    [
+        (["front1 198.51.100.9"], ["198.51.100.9"], "not_applicable"),
+        (["front1 front1.example"], ["198.51.100.9"], "not_applicable"),
+        (["front1 198.51.100.9 2001:db8::9"], ["198.51.100.9", "2001:db8::9"], "not_applicable"),
+        (["front1 198.51.100.9", "front2 198.51.100.10"], ["198.51.100.9", "198.51.100.10"], "not_applicable"),
+        (["front1 198.51.100.9"], ["203.0.113.80"], "error"),
+        (["front1 198.51.100.9"], ["198.51.100.9", "203.0.113.80"], "error"),
+        (["front1 198.51.100.9"], [], "error"),
+    ],
+)
+def test_a_named_machine_in_front_judges_what_leads_to_it(
+    tmp_path: Path,
+    network: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    terminators: list[str],
+    addresses: list[str],
+    status: str,
+) -> None:
+    known = {"a.example": tuple(addresses), "front1.example": ("198.51.100.9",)}
+    monkeypatch.setattr(web_security, "resolved", lambda names: {name: known[name] for name in names if known[name]})
     for check in ("level", "certificate"):
-        found = one(asked(host, check, tmp_path, terminators=["front1"]))
-        assert (found.status, found.proof) == ("not_applicable", "")
-        assert "judged on front1" in found.observed
+        found = one(asked(nginx(tmp_path, PROXIED), check, tmp_path, terminators=terminators))
+        assert (found.status, found.proof) == (status, "")
+        assert ("judged on front1" in found.observed) is (status == "not_applicable")
+
+
+def test_without_look_ups_no_machine_in_front_is_known_to_be_the_named_one(tmp_path: Path, network: Any) -> None:
+    found = one(asked(nginx(tmp_path, PROXIED), "level", tmp_path, probe=False, terminators=["front1 198.51.100.9"]))
+    assert found.status == "error"
+    assert "where its names lead was not asked" in found.observed
 
 
 def test_names_that_lead_elsewhere_make_it_unproven(

@@ -27,7 +27,6 @@ from .._services.web_security import (
     PlainAnswer,
     Security,
     Socket,
-    ends_elsewhere,
     leads_to,
     looked_up,
     owner,
@@ -36,7 +35,7 @@ from .._services.web_security import (
 )
 from ._sites import Judged, answers, bare, plain, sample, subject, subjects, whole
 from .web_tls_certificate import certificate_configured, certificate_shown, certificates_in
-from .web_tls_fronts import Front, front_handshakes, fronts, judged_fronts
+from .web_tls_fronts import Front, front_handshakes, fronts, judged_elsewhere, judged_fronts
 from .web_tls_level import level_configured, level_shown
 from .web_tls_pages import CHECKS as PAGE_CHECKS
 
@@ -191,20 +190,8 @@ def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
 
 def _elsewhere(host: Host, site: Site, question: Question, option: str) -> Finding | None:
     """The finding of a virtual host whose visitors' connections end on another machine, None where they end here."""
-    sign = ends_elsewhere(host, site.vhost, site.security, look_up=question.probe)
-    if not sign:
-        return None
-    if question.settings["terminators"]:
-        machines = ", ".join(question.settings["terminators"])
-        return _finding(
-            option, subject(site.vhost), NOT_APPLICABLE, expected="", source="web_tls_terminators",
-            observed=f"visitors' connections end on another machine ({sign}); judged on {machines}",
-        )  # fmt: skip
-    return _finding(
-        option, subject(site.vhost), ERROR, expected="what visitors get is judged where their connections end",
-        observed=f"visitors' connections seem to end on another machine ({sign})", source=site.vhost.source,
-        remedy="Name that machine in web_tls_terminators and audit it, or serve https here.",
-    )  # fmt: skip
+    told = judged_elsewhere(host, question, site.vhost, site.security)
+    return _finding(option, subject(site.vhost), **told) if told else None
 
 
 def _without_tls(host: Host, question: Question, site: Site) -> Finding:

@@ -2,23 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""web_tls, fronts: programs of this host that end visitors' connections, and whose configuration is not read.
+"""web_tls, fronts: programs and other machines that end visitors' connections in front of the web server.
 
-Caddy, HAProxy and the like are judged by handshakes for the names that the register or the virtual hosts know.
+Caddy, HAProxy and the like on this host, whose configuration is not read, are judged by handshakes for the names that
+the register or the virtual hosts know. Machines in front are judged by their own audit.
 
 PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .._finding import ERROR, NOT_APPLICABLE
 from .._host import Host
 from .._measure import Question
+from .._services.addresses import is_address
 from .._services.listeners import unread_web_servers
 from .._services.tls_endpoint import NO_TLS, Endpoint, endpoints
+from .._services.virtualhost import VirtualHost
 from .._services.web import web_servers
-from .._services.web_security import leads_here, looked_up
+from .._services.web_security import Security, all_led_to, ends_elsewhere, leads_here, looked_up
 from ._sites import bare, sample
 
 NAMES = 100  # that a front is asked for
@@ -83,9 +88,7 @@ def judged_fronts(host: Host, question: Question) -> frozenset[str]:
     if not _sockets(host) or len(_names(host, question)) > NAMES:
         return frozenset()
     judged = fronts(host, question)
-    unjudged = {
-        front.program for front in _sockets(host) if front not in judged and _speaks_tls(host, question, front)
-    }
+    unjudged = {front.program for front in _sockets(host) if front not in judged and _speaks_tls(host, question, front)}
     return frozenset(front.program for front in judged) - unjudged
 
 
@@ -94,3 +97,45 @@ def _speaks_tls(host: Host, question: Question, front: Front) -> bool:
     names: list[str | None] = [*_names(host, question)] or [None]
     asked = endpoints(host, [(front.address, front.port, name) for name in names])
     return any(endpoint.unseen != NO_TLS for endpoint in asked.values())
+
+
+# -- other machines ----------------------------------------------------------------------------------------------------
+
+
+def judged_elsewhere(host: Host, question: Question, vhost: VirtualHost, told: Security) -> dict[str, str] | None:
+    """What to say of a virtual host whose visitors' connections end on another machine; None where they end here."""
+    sign = ends_elsewhere(host, vhost, told, look_up=question.probe)
+    if not sign:
+        return None
+    named: Sequence[str] = question.settings["terminators"]
+    machines = _terminators(host, named, all_led_to(host, vhost) if question.probe else ())
+    if machines:
+        return {
+            "status": NOT_APPLICABLE, "expected": "", "source": "web_tls_terminators",
+            "observed": f"visitors' connections end on another machine ({sign}); judged on {', '.join(machines)}",
+        }  # fmt: skip
+    doubt = "" if not named else (
+        f", and its names do not lead to {', '.join(item.split()[0] for item in named)} alone"
+        if question.probe else ", and where its names lead was not asked (audit_probe)"
+    )  # fmt: skip
+    return {
+        "status": ERROR, "source": vhost.source, "expected": "what visitors get is judged where their connections end",
+        "observed": f"visitors' connections seem to end on another machine ({sign}){doubt}",
+        "remedy": "Name that machine in web_tls_terminators, with the addresses at which visitors reach it, and audit "
+        "it, or serve https here.",
+    }  # fmt: skip
+
+
+def _terminators(host: Host, named: Sequence[str], addresses: Sequence[str]) -> list[str]:
+    """The named machines that have all of these addresses; none where another machine has one, or none is known.
+
+    named: a machine's name and its addresses, or names that lead to them, in one text each.
+    """
+    rest, found = set(addresses), []
+    for item in named:
+        machine, *places = item.split()
+        own = {one for place in places for one in ([place] if is_address(place) else looked_up(host, [place])[place])}
+        if rest & own:
+            found.append(machine)
+            rest -= own
+    return [] if rest else found

@@ -44,7 +44,6 @@ from .._services.web_security import (
     PlainAnswer,
     Security,
     Socket,
-    ends_elsewhere,
     max_age_s,
     owner,
     reached_at,
@@ -53,6 +52,7 @@ from .._services.web_security import (
 from .._services.web_urls import looks_acting, shown
 from ._sites import answers, plain, whole
 from ._sites import subject as label_of
+from .web_tls_fronts import judged_elsewhere
 
 NAMES = 20  # of one virtual host that are asked for
 PLACES = 20  # of one virtual host that are asked for
@@ -116,20 +116,10 @@ def _led_here(host: Host, question: Question) -> list[str]:
 
 def _judged_elsewhere(host: Host, option: str, question: Question, subject: Subject) -> Finding | None:
     """The finding of a virtual host whose visitors' connections end on another machine, None where they end here."""
-    sign = ends_elsewhere(host, subject.vhost, subject.security, look_up=question.probe)
-    terminators = question.settings["terminators"]
-    if not sign or (not terminators and not subject.sockets(True) and _leads_on(subject)):
+    if not question.settings["terminators"] and not subject.sockets(True) and _leads_on(subject):
         return None
-    if terminators:
-        return _finding(
-            option, subject.label, NOT_APPLICABLE, expected="", source="web_tls_terminators",
-            observed=f"visitors' connections end on another machine ({sign}); judged on {', '.join(terminators)}",
-        )  # fmt: skip
-    return _finding(
-        option, subject.label, ERROR, expected="what visitors get is judged where their connections end",
-        observed=f"visitors' connections seem to end on another machine ({sign})", source=subject.vhost.source,
-        remedy="Name that machine in web_tls_terminators and audit it, or serve https here.",
-    )  # fmt: skip
+    told = judged_elsewhere(host, question, subject.vhost, subject.security)
+    return _finding(option, subject.label, **told) if told else None
 
 
 def _complete(host: Host, question: Question, option: str, found: Iterable[Finding], nothing: str) -> Iterator[Finding]:

@@ -148,8 +148,9 @@ OPTIONS = (
         judged=False,
         promisable=False,
         help="Inventory hosts that end visitors' TLS connections for this host and ask it in their stead. What "
-        "visitors get is then judged on those hosts, which must be audited for the same promises.",
-        example="[front1]",
+        "visitors get is then judged on those hosts, which must be audited for the same promises. The sites' names "
+        "must lead to them: to their ansible_host, or to the addresses that follow a name.",
+        example="[front1, front2 203.0.113.9 2001:db8::9]",
     ),
 )
 

@@ -66,6 +66,15 @@ def resolved(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     return dict(found)
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def shortened(address: str) -> str:
     """An address as it may stand in a report: 192.0.2.x, 2001:db8:1:…."""
     if ":" in address:

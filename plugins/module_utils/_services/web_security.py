@@ -266,7 +266,7 @@ def ends_elsewhere(host: Host, vhost: VirtualHost, told: Security, *, look_up: b
     The addresses that its names lead to decide, if they are known (look_up: they may be asked for); else what the
     configuration says of a proxy in front.
     """
-    addresses = _led_to(host, vhost) if look_up else []
+    addresses = led_to(host, vhost) if look_up else []
     if any(address in own_addresses(host) for address in addresses):
         return ""
     if addresses and not all(map(_translated(host), addresses)):
@@ -278,11 +278,18 @@ def ends_elsewhere(host: Host, vhost: VirtualHost, told: Security, *, look_up: b
     return signs[0] if signs else ""
 
 
-def _led_to(host: Host, vhost: VirtualHost) -> list[str]:
-    """The addresses that a virtual host's names lead to."""
+def led_to(host: Host, vhost: VirtualHost) -> list[str]:
+    """The addresses that a virtual host's first names lead to."""
     every = [name for server in web_servers(host) for one in server.vhosts for name in _typed(one)[:3]]
     known = looked_up(host, every)
     return [address for name in _typed(vhost)[:3] for address in known.get(name, ())]
+
+
+def all_led_to(host: Host, vhost: VirtualHost) -> list[str]:
+    """The addresses that all of a virtual host's names lead to; none where one of them leads nowhere that is known."""
+    known = looked_up(host, _typed(vhost))
+    led = [known[name] for name in _typed(vhost)]
+    return [address for addresses in led for address in addresses] if all(led) else []
 
 
 def looked_up(host: Host, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:

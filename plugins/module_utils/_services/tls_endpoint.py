@@ -550,7 +550,7 @@ class _Talk:
             cwd="/",
             start_new_session=True,
         )
-        self.stdin, self.stdout = cast("IO[bytes]", self.process.stdin), cast("IO[bytes]", self.process.stdout)
+        self.stdin, self.stdout = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
         with contextlib.suppress(BrokenPipeError):
             self.stdin.write(said)
             self.stdin.flush()

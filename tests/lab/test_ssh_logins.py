@@ -431,7 +431,10 @@ chmod 755 /usr/local/sbin/{command}
 def test_cut_off_within_a_task_nobody_is_locked_out(moment: str, begun: Fleet):
     command, folder, call = MOMENTS[moment]
     called_off = "called off" in moment
-    armed = "/var/lib/privacy-hosting" + ("" if called_off else "/ssh-rollback/armed.json")
+    being_armed = "being armed" in moment
+    armed = "/var/lib/privacy-hosting" + (
+        "" if called_off else f"/ssh-rollback/{'rollback.py' if being_armed else 'armed.json'}"
+    )
     before = side_by_side(begun, lambda host: state(begun, host))
 
     def cut(host: str) -> tuple[str, Login]:

@@ -616,10 +616,17 @@ def etc(tmp_path: Path) -> Path:
     return etc
 
 
+def boot(etc: Path) -> tuple[str, str]:
+    return str(etc.parent / "boot.service"), str(etc.parent / "boot.link")
+
+
+def put_back(etc: Path, runner: Systemd) -> list[str]:
+    return ssh_rollback.put_back(str(etc.parent / "state"), str(etc / "nolock"), runner, boot(etc))
+
+
 def arm(etc: Path, runner: Systemd, *names: str, units: Sequence[str] = ()) -> Path:
     state = etc.parent / "state"
-    boot = (str(etc.parent / "boot.service"), str(etc.parent / "boot.link"))
-    ssh_rollback.arm([str(etc / name) for name in names], units, 300, str(state), b"print()", runner, boot)
+    ssh_rollback.arm([str(etc / name) for name in names], units, 300, str(state), b"print()", runner, boot(etc))
     return state
 
 
@@ -641,7 +648,7 @@ def test_a_rollback_puts_back_what_was_changed_removed_and_made(etc: Path) -> No
     (etc / "new").write_text("ours\n")
     (etc / ".privacy-hosting").mkdir()
     (etc / ".privacy-hosting" / "old-pam").write_text("left by a transaction that was cut off\n")
-    said = ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd)
+    said = put_back(etc, systemd)
     assert tree(etc) == before
     assert said == [*(f"put back {etc / name}" for name in ("pam", "link", "new")), "sshd was reloaded"]
     assert systemd.asked[-3:] == [
@@ -649,14 +656,14 @@ def test_a_rollback_puts_back_what_was_changed_removed_and_made(etc: Path) -> No
     ]  # fmt: skip
     assert (state / "replaced" / "0-pam").read_text() == "changed\n", "what it replaces is kept"
     assert not list(etc.parent.glob("boot*"))
-    assert ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd) == [], "once"
+    assert put_back(etc, systemd) == [], "once"
 
 
 def test_a_rollback_that_finds_all_as_it_was_reloads_nothing(etc: Path) -> None:
     """Somebody's own edits may wait there, and a reload would put them into effect."""
     systemd = Systemd()
-    state = arm(etc, systemd, "pam")
-    assert ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd) == []
+    arm(etc, systemd, "pam")
+    assert put_back(etc, systemd) == []
     assert not [asked for asked in systemd.asked if "reload" in asked]
 
 
@@ -664,19 +671,19 @@ def test_a_rollback_that_is_called_off_does_nothing(etc: Path) -> None:
     systemd = Systemd()
     state = arm(etc, systemd, "pam")
     (etc / "pam").write_text("changed\n")
-    ssh_rollback.disarm(str(state), systemd)
+    ssh_rollback.disarm(str(state), systemd, boot(etc))
     assert systemd.asked[-1] == f"systemctl stop {ssh_rollback.UNIT}.timer"
     assert not state.exists() and not list(etc.parent.glob("boot*"))
-    assert ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd) == []
+    assert put_back(etc, systemd) == []
     assert (etc / "pam").read_text() == "changed\n"
 
 
 def test_a_rollback_that_came_first_cannot_be_called_off(etc: Path) -> None:
     systemd = Systemd()
     state = arm(etc, systemd, "pam")
-    ssh_rollback.put_back(str(state), str(etc / "nolock"), systemd)
+    put_back(etc, systemd)
     with pytest.raises(ssh_rollback.RollbackError, match="put back already"):
-        ssh_rollback.disarm(str(state), systemd)
+        ssh_rollback.disarm(str(state), systemd, boot(etc))
 
 
 def test_what_cannot_be_armed_is_not_armed_at_all(etc: Path) -> None:
@@ -690,13 +697,12 @@ def test_a_directory_that_was_exchanged_for_a_link_is_not_followed(etc: Path, tm
     home.mkdir()
     (home / "pam").write_text("a key\n")
     state = tmp_path / "state"
-    boot = (str(tmp_path / "boot.service"), str(tmp_path / "boot.link"))
-    ssh_rollback.arm([str(home / "pam")], (), 300, str(state), b"", Systemd(), boot)
+    ssh_rollback.arm([str(home / "pam")], (), 300, str(state), b"", Systemd(), boot(etc))
     (home / "pam").unlink()
     home.rename(tmp_path / "was")
     home.symlink_to(etc)
     (etc / "pam").write_text("somebody else's\n")
-    said = ssh_rollback.put_back(str(state), str(etc / "nolock"), Systemd())
+    said = put_back(etc, Systemd())
     assert "could not put back" in said[0]
     assert (etc / "pam").read_text() == "somebody else's\n"
 

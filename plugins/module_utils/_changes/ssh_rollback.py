@@ -36,7 +36,7 @@ AFTER_S = 300  # seconds in which an administrator's run logs in anew
 LOCK = "/var/lib/privacy-hosting/undo"  # what transactions lock
 SSH = "ssh.service"
 BOOT_UNIT = f"/etc/systemd/system/{UNIT}-at-boot.service"
-_WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}-at-boot.service"
+WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}-at-boot.service"
 
 TOO_LATE = "the former SSH configuration was put back already, since the run took too long; run it again"
 
@@ -90,7 +90,7 @@ def arm(
     state: str = STATE,
     program: bytes = b"",
     runner: Runner = run,
-    boot: tuple[str, str] = (BOOT_UNIT, _WANTED),
+    boot: tuple[str, str] = (BOOT_UNIT, WANTED),
 ) -> None:
     """Keep what stands at some paths, and let a timer put it back after so many seconds.
 
@@ -104,13 +104,13 @@ def arm(
         os.chmod(state, 0o700)
         _write(os.path.join(state, "rollback.py"), program)
         enabled = {unit: runner(("systemctl", "is-enabled", unit))[0] == 0 for unit in units}
-        kept = {"paths": [_look(path) for path in paths], "units": enabled, "boot": list(boot)}
+        kept = {"paths": [_look(path) for path in paths], "units": enabled}
         unit = _BOOT_UNIT_TEXT.format(state=state, python=sys.executable or "/usr/bin/python3")
+        # first: what is armed never outlives its timer
+        _start_timer(state, after_s, runner)
         _write(boot[0], unit.encode(), 0o644)
         _remove(boot[1:])
         os.symlink(boot[0], boot[1])
-        _start_timer(state, after_s, runner)
-        # last: what is armed never outlives its timer
         _write(armed, json.dumps(kept).encode())
     except (OSError, RollbackError) as error:
         runner(("systemctl", "stop", f"{UNIT}.timer"))
@@ -141,15 +141,13 @@ def is_armed(state: str = STATE) -> bool:
     return os.path.exists(os.path.join(state, "armed.json"))
 
 
-def disarm(state: str = STATE, runner: Runner = run) -> None:
+def disarm(state: str = STATE, runner: Runner = run, boot: tuple[str, str] = (BOOT_UNIT, WANTED)) -> None:
     """Call the rollback off. Raises RollbackError where it came first."""
-    disarmed = os.path.join(state, "disarmed.json")
     try:
-        os.rename(os.path.join(state, "armed.json"), disarmed)
+        os.rename(os.path.join(state, "armed.json"), os.path.join(state, "disarmed.json"))
     except FileNotFoundError:
         raise RollbackError(TOO_LATE) from None
-    with open(disarmed, encoding="utf-8") as stream:
-        _remove(json.load(stream)["boot"])
+    _remove(boot)
     runner(("systemctl", "stop", f"{UNIT}.timer"))
     shutil.rmtree(state, ignore_errors=True)
 
@@ -157,18 +155,21 @@ def disarm(state: str = STATE, runner: Runner = run) -> None:
 # -- putting back ---------------------------------------------------------------------------------------------
 
 
-def put_back(state: str = STATE, lock: str = LOCK, runner: Runner = run) -> list[str]:
+def put_back(
+    state: str = STATE, lock: str = LOCK, runner: Runner = run, boot: tuple[str, str] = (BOOT_UNIT, WANTED)
+) -> list[str]:
     """Put back what was kept, and let sshd load it. What was done, in sentences; none where nothing was armed."""
     taken = os.path.join(state, "taken.json")
     try:
         os.rename(os.path.join(state, "armed.json"), taken)
     except FileNotFoundError:
+        _remove(boot)
         return []
     with open(taken, encoding="utf-8") as stream:
         kept = json.load(stream)
     with _locked(lock):
         said = list(_put_all_back(kept, os.path.join(state, "replaced"), runner))
-    _remove([*kept["boot"], taken])
+    _remove([*boot, taken])
     return said
 
 

@@ -9,6 +9,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -143,9 +144,14 @@ def answers(params: Mapping[str, Any]) -> dict[str, Any]:
     begun = time.monotonic()
     asked = params["questions"]
     measures = dict.fromkeys(question["measure"] for question in asked)
-    found = {name: iter(told) for name, told in _side_by_side(list(measures), params, begun).items()}
+    host = Host(Limits(command_s=params["command_seconds"], total_s=params["total_seconds"]))
+    # what all measures look at, before their own commands (nginx -V, sshd -T) are among the processes
+    for see in (host.processes, host.listeners):
+        with contextlib.suppress(Unseen):
+            see()
+    found = {name: iter(told) for name, told in _side_by_side(list(measures), host, params).items()}
     about = {
-        "os": os_name(Host()),
+        "os": os_name(host),
         "python": ".".join(map(str, sys.version_info[:3])),
         "root": os.geteuid() == 0,
         "took_s": round(time.monotonic() - begun, 3),
@@ -170,22 +176,23 @@ class _Child:
     said: bytes = b""
 
 
-def _side_by_side(measures: Sequence[str], params: Mapping[str, Any], begun: float) -> dict[str, Answers]:
+def _side_by_side(measures: Sequence[str], host: Host, params: Mapping[str, Any]) -> dict[str, Answers]:
     """The answers about each measure, in the order of its questions; a process for each, as many as there are CPUs.
 
     A measure whose process comes to grief takes no other one's answers with it.
     """
     if len(measures) == 1:
-        return {measures[0]: _about(measures[0], params, begun)}
+        return {measures[0]: _about(measures[0], host, params)}
+    end = time.monotonic() + params["total_seconds"] + _LAST_S
     waiting, ended = list(measures), {}
     running: dict[str, _Child] = {}
     with selectors.DefaultSelector() as selector:
         while waiting or running:
             while waiting and len(running) < len(os.sched_getaffinity(0)):
                 name = waiting.pop(0)
-                running[name] = child = _fork(name, params, begun)
+                running[name] = child = _fork(name, host, params)
                 selector.register(child.pipe, selectors.EVENT_READ, name)
-            left = begun + params["total_seconds"] + _LAST_S - time.monotonic()
+            left = end - time.monotonic()
             for key, _events in selector.select(max(left, 0.0)):
                 chunk = os.read(key.fd, 1 << 20)
                 running[key.data].said += chunk
@@ -201,17 +208,18 @@ def _side_by_side(measures: Sequence[str], params: Mapping[str, Any], begun: flo
     return ended
 
 
-def _about(measure: str, params: Mapping[str, Any], begun: float) -> Answers:
+def _about(measure: str, host: Host, params: Mapping[str, Any]) -> Answers:
     """The answers to all questions about a measure."""
-    total = max(params["total_seconds"] - (time.monotonic() - begun), 0.0)
-    host = Host(Limits(command_s=params["command_seconds"], total_s=total))
-    stop_at(total + 5)
+    try:
+        stop_at(host.seconds_left() + 5)
+    except Unseen as unseen:
+        return _none(measure, params, str(unseen))
     told = [whole_answer(host, asked, params) for asked in params["questions"] if asked["measure"] == measure]
     signal.setitimer(signal.ITIMER_REAL, 0)
     return told
 
 
-def _fork(measure: str, params: Mapping[str, Any], begun: float) -> _Child:
+def _fork(measure: str, host: Host, params: Mapping[str, Any]) -> _Child:
     """A new process that writes the answers about a measure into a pipe, as JSON, and ends."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -222,7 +230,7 @@ def _fork(measure: str, params: Mapping[str, Any], begun: float) -> _Child:
     try:
         os.close(reading)
         with os.fdopen(writing, "wb") as stream:
-            stream.write(json.dumps(_about(measure, params, begun)).encode())
+            stream.write(json.dumps(_about(measure, host, params)).encode())
         code = 0
     finally:
         os._exit(code)  # and run nothing of what the parent has left to do

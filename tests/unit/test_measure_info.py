@@ -200,6 +200,19 @@ def test_a_measure_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -
     assert [one[0]["status"] for one in found] == ["error", "pass"]
 
 
+def test_what_one_measure_starts_no_other_takes_for_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(host: Host, question: Question, option: str) -> Iterator[Finding]:
+        host.run("sleep", "1.5")
+        yield finding(option, "slept")
+
+    def seek(host: Host, question: Question, option: str) -> Iterator[Finding]:
+        time.sleep(0.7)
+        yield finding(option, "sleep" if any("1.5" in one.argv for one in host.processes()) else "nothing")
+
+    found = answers(monkeypatch, {"paint": start, "paper": seek}, ("paint", "red"), ("paper", "red"))
+    assert [one[0]["observed"] for one in found] == ["slept", "nothing"]
+
+
 def test_on_one_cpu_one_follows_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
     found = answers(monkeypatch, {"paint": look, "paper": wait}, ("paper", "red"), ("paint", "red"))

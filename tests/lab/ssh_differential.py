@@ -2,8 +2,8 @@
 
 Runs as root on a throwaway host that has sshd and pam_google_authenticator, with the collection in PYTHONPATH:
     ssh_differential.py FIRST_SEED COUNT
-Each seed is one configuration with an account; logins are tried with each set of a key, a password and a code, from
-several addresses. Prints each difference, and last how many configurations and logins there were.
+Each seed is one configuration with an account, until COUNT were accepted by sshd; logins are tried with each set of a key, a
+password and a code, from several addresses. Prints each difference, and last how many configurations and logins there were.
 """
 
 from __future__ import annotations
@@ -250,7 +250,9 @@ def main(arguments: Sequence[str]) -> int:
     before = PAM.read_text()
     prepare()
     configurations = logins = wrong = 0
-    for seed in range(first, first + count):
+    for seed in range(first, first + 10 * count):
+        if configurations == count:
+            break
         trial = Trial.of(seed)
         started = trial.begin()
         try:

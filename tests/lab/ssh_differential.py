@@ -2,8 +2,9 @@
 
 Runs as root on a throwaway host that has sshd and pam_google_authenticator, with the collection in PYTHONPATH:
     ssh_differential.py FIRST_SEED COUNT
-Each seed is one configuration with an account, until COUNT were accepted by sshd; logins are tried with each set of a key, a
-password and a code, from several addresses. Prints each difference, and last how many configurations and logins there were.
+Each seed is one configuration with an account, until sshd has accepted COUNT; logins are tried with each set of a key,
+a password and a code, from several addresses. Prints each difference, and last how many configurations and logins there
+were.
 """
 
 from __future__ import annotations

@@ -484,7 +484,7 @@ def check_hsts(host: Host, question: Question, option: str) -> Iterator[Finding]
 
 def _hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
     wanted = seconds(question.settings["hsts"])
-    expected = f"every answer over https has one Strict-Transport-Security header with max-age={wanted} or more"
+    expected = f"every answer over https has a Strict-Transport-Security header with max-age={wanted} or more"
     for subject in _subjects(host, question):
         elsewhere = _judged_elsewhere(host, option, question, subject)
         if elsewhere:

@@ -33,11 +33,12 @@ from .._services.web_security import (
     reached_at,
     security,
 )
-from ._sites import Judged, answers, bare, plain, sample, subject, subjects, whole
+from ._sites import Judged, answers, bare, sample, subject, subjects, whole
 from .web_tls_certificate import certificate_configured, certificate_shown, certificates_in
 from .web_tls_fronts import Front, front_handshakes, fronts, judged_elsewhere, judged_fronts
 from .web_tls_level import level_configured, level_shown
 from .web_tls_pages import CHECKS as PAGE_CHECKS
+from .web_tls_pages import found_of
 
 _NAMES = 100  # of one virtual host that handshakes are made for, where the certificate depends on the name
 
@@ -147,14 +148,6 @@ def _handshakes(host: Host, question: Question, sites: Sequence[Site]) -> dict[t
 # -- findings ----------------------------------------------------------------------------------------------------------
 
 
-def _finding(
-    option: str, about: str, status: str, *, observed: str, expected: str, source: str, proof: str = "",
-    remedy: str = "",
-) -> Finding:  # fmt: skip
-    about, expected, observed, source, remedy = (plain(text) for text in (about, expected, observed, source, remedy))
-    return Finding("web_tls", option, option, about, status, proof, expected, observed, source, remedy)
-
-
 def _weighed(option: str, site: Site, expected: str, judged: Judged, proof: str, unprobed: str = "") -> Finding:
     """The finding of a virtual host: what was judged, and whether the files that name it are what runs."""
     running = site.server.running
@@ -169,7 +162,7 @@ def _weighed(option: str, site: Site, expected: str, judged: Judged, proof: str,
         # nothing bad was seen, but which virtual hosts are in effect was not seen either
         status, proven, seen = ERROR, "", running.seen
         remedy = f"Reload {site.server.name}, so that what runs is what the files say."
-    return _finding(
+    return found_of(
         option, subject(site.vhost), status, proof=proven, expected=expected, observed=seen,
         source=judged.source or source, remedy="" if status == PASS else remedy,
     )  # fmt: skip
@@ -182,7 +175,7 @@ def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
     def known(listener: UnknownListener) -> bool:
         return listener.program in by_handshake
 
-    yield from whole(host, question, option, _finding, attest="encryption", known=known)
+    yield from whole(host, question, option, found_of, attest="encryption", known=known)
 
 
 # -- virtual hosts without TLS -----------------------------------------------------------------------------------------
@@ -191,7 +184,7 @@ def _rest(host: Host, question: Question, option: str) -> Iterator[Finding]:
 def _elsewhere(host: Host, site: Site, question: Question, option: str) -> Finding | None:
     """The finding of a virtual host whose visitors' connections end on another machine, None where they end here."""
     told = judged_elsewhere(host, question, site.vhost, site.security)
-    return _finding(option, subject(site.vhost), **told) if told else None
+    return found_of(option, subject(site.vhost), **told) if told else None
 
 
 def _without_tls(host: Host, question: Question, site: Site) -> Finding:
@@ -199,7 +192,7 @@ def _without_tls(host: Host, question: Question, site: Site) -> Finding:
     expected = "nothing is answered over plain http but a redirect to https"
     plain_sockets = site.sockets(tls=False)
     if not plain_sockets:
-        return _finding(
+        return found_of(
             "level", subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source,
             observed="only the host itself can reach it",
         )  # fmt: skip
@@ -305,7 +298,7 @@ def check_level(host: Host, question: Question, option: str) -> Iterator[Finding
 def check_certificate(host: Host, question: Question, option: str) -> Iterator[Finding]:
     """Whether each virtual host shows a certificate that visitors trust, for its names, and that is renewed."""
     if not question.settings["certificate"]:
-        yield _finding(
+        yield found_of(
             option, "websites", PASS, proof=CONFIGURED, expected="any certificate", source="statement",
             observed="nothing is promised of it",
         )  # fmt: skip
@@ -335,7 +328,7 @@ def _no_certificate(host: Host, question: Question, site: Site, option: str, exp
     judged = _plain_only(host, question, site) if site.sockets(tls=False) else None
     if judged is None or judged.good:
         why = judged.why if judged else "only the host itself can reach it"
-        return _finding(
+        return found_of(
             option, subject(site.vhost), NOT_APPLICABLE, expected="", source=site.vhost.source, observed=why
         )  # fmt: skip
     missing = replace(judged, why=f"it shows no certificate: {judged.why}")
@@ -444,7 +437,7 @@ def _catches_the_rest(site: Site, socket: Socket) -> bool:
 
 def _front_finding(option: str, front: Front, name: str, expected: str, judged: Judged) -> Finding:
     status = {True: PASS, False: FAIL, None: ERROR}[judged.good]
-    return _finding(
+    return found_of(
         option, f"{name} ({front.program}, port {front.port})", status, proof="" if status == ERROR else OBSERVED,
         expected=expected, observed=judged.why, source=judged.source or f"handshake at port {front.port}",
         remedy="" if judged.good else f"Change it in the configuration of {front.program}.",

@@ -119,7 +119,7 @@ def _judged_elsewhere(host: Host, option: str, question: Question, subject: Subj
     if not question.settings["terminators"] and not subject.sockets(True) and _leads_on(subject):
         return None
     told = judged_elsewhere(host, question, subject.vhost, subject.security)
-    return _finding(option, subject.label, **told) if told else None
+    return found_of(option, subject.label, **told) if told else None
 
 
 def _complete(host: Host, question: Question, option: str, found: Iterable[Finding], nothing: str) -> Iterator[Finding]:
@@ -128,26 +128,27 @@ def _complete(host: Host, question: Question, option: str, found: Iterable[Findi
     for finding in found:
         yield finding
         some = True
-    for finding in whole(host, question, option, _finding, attest="pages"):
+    for finding in whole(host, question, option, found_of, attest="pages"):
         yield finding
         some = True
     if not some:
-        yield _finding(
+        yield found_of(
             option, "websites", NOT_APPLICABLE, expected="", observed=nothing, source="configuration of the web servers"
         )
 
 
-def _finding(
+def found_of(
     option: str, about: str, status: str, *, observed: str, expected: str, source: str, proof: str = "",
     remedy: str = "",
 ) -> Finding:  # fmt: skip
+    """A finding of web_tls about a virtual host or site; all that comes from the host is made plain."""
     about, expected, observed, source, remedy = (plain(text) for text in (about, expected, observed, source, remedy))
     return Finding("web_tls", option, option, about, status, proof, expected, observed, source, remedy)
 
 
 def _nothing_asked(option: str) -> Finding:
     """The finding where a promise says that this need not be."""
-    return _finding(
+    return found_of(
         option, "websites", PASS, proof=CONFIGURED, expected="nothing", source="the promise",
         observed=f"the promise does not ask for {option}",
     )  # fmt: skip
@@ -177,7 +178,7 @@ def _weighed(
         status, proof, seen = ERROR, "", _listed([layer.seen for layer in unclear + stale])
         source = next((layer.source for layer in unclear + stale if layer.source), source)
         remedy = remedy if unclear else f"Reload {subject.server.name}, so that what runs is what the files say."
-    return _finding(
+    return found_of(
         option, subject.label, status, proof=proof, expected=expected, observed=seen,
         source=source or subject.vhost.source, remedy="" if status == PASS else remedy,
     )  # fmt: skip
@@ -494,7 +495,7 @@ def _hsts(host: Host, question: Question, option: str) -> Iterator[Finding]:
             observed = _hsts_seen(host, question, subject, wanted)
             yield _weighed(option, subject, expected, configured, observed, _hsts_remedy(subject, wanted))
         elif _without_https(host, subject):
-            yield _finding(
+            yield found_of(
                 option, subject.label, FAIL, proof=CONFIGURED, expected=expected, source=subject.vhost.source,
                 observed=f"there is no https for {_without_https(host, subject)} that could tell browsers anything",
                 remedy=f"{subject.vhost.source}: let it listen with TLS (or name it in web_tls_sites and harden)."
@@ -672,7 +673,7 @@ def check_forms(host: Host, question: Question, option: str) -> Iterator[Finding
         return
     expected = "every form stands on a page that only https shows, and is sent to https"
     if not question.own_sites:
-        yield _finding(
+        yield found_of(
             option, "own sites", ERROR, observed="the register names no own_sites", expected=expected,
             source="statement.scope.own_sites",
             remedy="Name the sites in the register: scope: {own_sites: [example.nl]}.",
@@ -696,7 +697,7 @@ def _forms(host: Host, question: Question, option: str, expected: str) -> Iterat
 def _forms_finding(host: Host, question: Question, option: str, site: str, subject: Subject, expected: str) -> Finding:
     if not question.probe or not subject.server.pid:
         why = "pages were not asked for: " + (_SWITCHED_OFF if subject.server.pid else "the server does not run")
-        return _finding(
+        return found_of(
             option, site, ERROR, observed=why, expected=expected, source=subject.vhost.source,
             remedy="Audit with audit_probe: true." if subject.server.pid else f"Start {subject.server.name}.",
         )  # fmt: skip
@@ -705,17 +706,17 @@ def _forms_finding(host: Host, question: Question, option: str, site: str, subje
     unclear = list(dict.fromkeys(_form_doubts(found)))
     where = faults[0][0] if faults else next((shown(visit.url) for visit, _page in found.pages), f"https://{site}/")
     if faults:
-        return _finding(
+        return found_of(
             option, site, FAIL, proof=OBSERVED, expected=expected, source=where,
             observed=f"{_listed(f'{page}: {fault}' for page, fault in faults)}; {_extent(found)}",
             remedy="Let the page be redirected to https, and the form go to an https address.",
         )  # fmt: skip
     if unclear:
-        return _finding(
+        return found_of(
             option, site, ERROR, expected=expected, source=where, observed=f"{_listed(unclear)}; {_extent(found)}",
             remedy="Look at what was not seen, and attest to it, or make the site so that all of it can be seen.",
         )  # fmt: skip
-    return _finding(option, site, PASS, proof=OBSERVED, expected=expected, source=where, observed=_extent(found))
+    return found_of(option, site, PASS, proof=OBSERVED, expected=expected, source=where, observed=_extent(found))
 
 
 def _crawls(host: Host, question: Question, subject: Subject) -> list[Crawl]:

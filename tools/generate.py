@@ -42,6 +42,7 @@ FORMS = {
     "date": "a date: `2026-01-31`",
     "text": "a line of text",
     "hosts": "a list of hosts of the inventory",
+    "secret": "a line of text, kept by ansible-vault",
 }
 
 
@@ -67,6 +68,8 @@ def spec(option: Option) -> dict[str, Any]:
     told: dict[str, Any] = {"description": option.help, "type": SPEC_TYPES[option.type]}
     if told["type"] == "list":
         told["elements"] = "str"
+    if option.type == "secret":
+        told["no_log"] = True
     if option.choices:
         told["choices"] = list(option.choices)
     if option.default is not None:

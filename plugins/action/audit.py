@@ -147,7 +147,7 @@ class ActionModule(ActionBase):
             told = settings.setdefault(measure, {})
             for option in MEASURES[measure].options:
                 name = f"{measure}_{option.name}"
-                if option.promisable or name not in variables:
+                if option.promisable or option.type == "secret" or name not in variables:
                     continue
                 try:
                     told[option.name] = option.parse(plain(self._templar.template(variables[name])))

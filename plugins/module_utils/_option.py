@@ -124,6 +124,12 @@ def _date(value: object, option: Option) -> str:
         raise ValueError(f"{value!r} is no date; write it like 2026-01-31") from None
 
 
+def _secret(value: object, option: Option) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("it is no line of text")  # and is not quoted
+    return value.strip()
+
+
 def _text(value: object, option: Option) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise ValueError(f"{value!r} is no line of text; write it like '{option.example}'")
@@ -139,6 +145,7 @@ _PARSERS: Mapping[str, Callable[[object, Option], Any]] = {
     "date": _date,
     "text": _text,
     "hosts": _list,
+    "secret": _secret,
 }
 # how a type stands in an Ansible argument spec
 SPEC_TYPES = {
@@ -150,6 +157,7 @@ SPEC_TYPES = {
     "date": "str",
     "text": "str",
     "hosts": "list",
+    "secret": "str",
 }
 
 
@@ -163,7 +171,8 @@ class Option:
     ``stricter``: how two promises on one option combine for the role: 'union' (of lists), 'true', 'shorter', 'longer',
     'first' (the earlier choice), or '' where neither is stricter, which makes differing values an error.
     ``type``: that of 'hosts' names hosts of the inventory that keep their part of the same promises; the audit leaves
-    out those that it does not hold against them.
+    out those that it does not hold against them. One of type 'secret' is for the role alone: no promise sets it, and no
+    host is sent it for an audit.
     """
 
     name: str

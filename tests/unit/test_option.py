@@ -72,6 +72,7 @@ FIELDS = Option("fields", "list", "", choices=("domain", "path", "time"))
         (Option("since", "date", ""), dt.date(2026, 1, 5), "2026-01-05"),
         (Option("email", "text", ""), " noc@example.nl ", "noc@example.nl"),
         (Option("others", "hosts", ""), ["front1"], ["front1"]),
+        (Option("password", "secret", ""), " a b ", "a b"),
     ],
 )
 def test_values_have_one_normal_form(option: Option, value: object, normal: object) -> None:
@@ -98,6 +99,11 @@ def test_a_wrong_value_is_told_with_what_would_be_right(option: Option, value: o
     with pytest.raises(ValueError) as caught:
         option.parse(value)
     assert str(caught.value) == told
+
+
+def test_a_wrong_secret_is_not_quoted() -> None:
+    with pytest.raises(ValueError, match=r"\Ait is no line of text\Z"):
+        Option("password", "secret", "").parse("a\nb")
 
 
 def test_a_wrong_network_is_told() -> None:

@@ -61,8 +61,8 @@ OPTIONS = (
         type="period",
         default="1 month",
         stricter="shorter",
-        help="How long ago the last restore test may be. In it a snapshot's databases are loaded into a throwaway server "
-        "and their rows are counted.",
+        help="How long ago the last restore test may be. In it a snapshot's databases are loaded into a throwaway "
+        "server and their rows are counted.",
         example="1 month",
     ),
     Option(
@@ -78,8 +78,8 @@ OPTIONS = (
         type="bool",
         default=True,
         stricter="true",
-        help="Whether the host cannot delete or rewrite its own backups, so that who breaks into it cannot either. That "
-        "is shown on the machine that holds them, which 'store' names and which is audited too.",
+        help="Whether the host cannot delete or rewrite its own backups, so that who breaks into it cannot either. "
+        "That is shown on the machine that holds them, which 'store' names and which is audited too.",
         example="true",
     ),
     Option(
@@ -117,7 +117,8 @@ OPTIONS = (
         default="",
         judged=False,
         promisable=False,
-        help="Where restic puts the backups, without any password in it. The role changes nothing without it.",
+        help="Where restic puts the backups, without any password in it, where 'store' names no machine of one's own. The "
+        "role changes nothing without one of the two.",
         example="sftp:host1@backup.example.nl:/srv/backups/host1",
     ),
     Option(
@@ -140,6 +141,49 @@ OPTIONS = (
         example="[web1, db1]",
     ),
     Option(
+        name="store_address",
+        type="text",
+        default="",
+        judged=False,
+        promisable=False,
+        help="The address by which this host reaches its store, where that is not the one that Ansible uses.",
+        example="10.0.0.5",
+    ),
+    Option(
+        name="retention",
+        type="choice",
+        default="store",
+        choices=("store", "elsewhere"),
+        judged=False,
+        promisable=False,
+        help="Who removes snapshots that are past 'oldest'. 'store': the machine that holds them, every day, with a key of "
+        "its own, with which it could read them. 'elsewhere': somebody who holds the recovery password, by hand.",
+    ),
+    Option(
+        name="recovery_password",
+        type="secret",
+        judged=False,
+        promisable=False,
+        help="A password that opens the repository when the host is lost: the second key. Keep it with ansible-vault; "
+        "it is never stored on the host.",
+    ),
+    Option(
+        name="s3_key_id",
+        type="text",
+        default="",
+        judged=False,
+        promisable=False,
+        help="The access key of a repository that begins with s3:.",
+        example="AKIAIOSFODNN7EXAMPLE",
+    ),
+    Option(
+        name="s3_secret",
+        type="secret",
+        judged=False,
+        promisable=False,
+        help="The secret of that access key. Keep it with ansible-vault.",
+    ),
+    Option(
         name="records",
         type="list",
         default=[],
@@ -155,11 +199,11 @@ MEASURE = Measure(
     name="data_backup",
     title={"nl": "Back-ups", "en": "Backups"},
     why={
-        "nl": "Een schijf die stukgaat, een vergissing of een inbraak mag niet het einde van uw gegevens zijn. Een back-up "
-        "telt pas als hij ergens anders staat, volledig is en echt teruggezet kan worden. En wat verwijderd is, mag er "
-        "niet eeuwig in blijven staan.",
-        "en": "A broken disk, a mistake or a break-in must not be the end of your data. A backup only counts if it lies "
-        "elsewhere, is complete and can really be restored. And what was deleted must not stay in it for ever.",
+        "nl": "Een schijf die stukgaat, een vergissing of een inbraak mag niet het einde van uw gegevens zijn. Een "
+        "back-up telt pas als hij ergens anders staat, volledig is en echt teruggezet kan worden. En wat verwijderd is, "
+        "mag er niet eeuwig in blijven staan.",
+        "en": "A broken disk, a mistake or a break-in must not be the end of your data. A backup only counts if it "
+        "lies elsewhere, is complete and can really be restored. And what was deleted must not stay in it for ever.",
     },
     options=OPTIONS,
 )

@@ -53,7 +53,7 @@ class Host:
     number: int
     image: str
     inventory: bool
-    sites: tuple[str, ...]
+    sites: tuple[str, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
     logs: tuple[dict[str, Any], ...] = ()
     accounts: tuple[str, ...] = ()

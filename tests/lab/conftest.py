@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import testinfra
 
 from tests.lab import cases, recorded, register
 from tests.lab.cases import Case
-from tests.lab.fleet import HARDENED, ROOT, Fleet
+from tests.lab.fleet import HARDENED, ROOT, WEB, Fleet
 
 _costs: dict[str, float] = defaultdict(float)
 
@@ -42,22 +42,24 @@ def kept(fleet: Fleet) -> dict[str, Any]:
 
 
 @pytest.fixture
-def hardened(fleet: Fleet) -> Iterator[Fleet]:
-    """Hosts that are hardened, for one test to change as it likes."""
-    fleet.restore(HARDENED)
-    return fleet
+def hardened(fleet: Fleet) -> Fleet:
+    """Web servers that are hardened, for one test to change as it likes."""
+    web = fleet.only(WEB)
+    web.restore(HARDENED)
+    return web
 
 
 @pytest.fixture
 def untouched(fleet: Fleet) -> Fleet:
-    """Hosts that were never touched, for one test to change as it likes."""
-    fleet.restore("pristine")
-    return fleet
+    """Web servers that were never touched, for one test to change as it likes."""
+    web = fleet.only(WEB)
+    web.restore("pristine")
+    return web
 
 
-@pytest.fixture(params=["web1", "web2"])
+@pytest.fixture(params=WEB)
 def host(request: pytest.FixtureRequest, fleet: Fleet) -> testinfra.host.Host:
-    """Each host in turn, as testinfra sees it over ssh, with root rights."""
+    """Each web server in turn, as testinfra sees it over ssh, with root rights."""
     state = fleet.lab.state
     known = f"-o UserKnownHostsFile={state}/known_hosts -o IdentitiesOnly=yes"
     return testinfra.get_host(
@@ -73,7 +75,7 @@ def host(request: pytest.FixtureRequest, fleet: Fleet) -> testinfra.host.Host:
 
 @dataclass(frozen=True)
 class Round:
-    """One audit of several cases at once. records: by host; baseline: the records of the hosts before the cases."""
+    """One audit of several cases at once, of their hosts. records: by host; baseline: of all hosts, before."""
 
     cases: Sequence[Case]
     records: dict[str, Any]
@@ -101,13 +103,14 @@ class Rounds:
     def _play(self, number: int) -> Round:
         begun = time.monotonic()
         together = self._rounds[number]
-        self._fleet.restore(self._snapshot)
+        hosts = self._fleet.only([case.host for case in together])
+        hosts.restore(self._snapshot)
         scripts: dict[str, str] = {}
         for case in together:
             scripts[case.host] = scripts.get(case.host, "") + f"# {case}\n{case.script}\n"
-        self._fleet.shells(scripts)
+        hosts.shells(scripts)
         run = f"{self._kind}-{number}"
-        records = self._fleet.audit(run, *self._register(together))
+        records = hosts.audit(run, *self._register(together))
         for case in together:
             _costs[case.measure] += (time.monotonic() - begun) / len(together)
         played = Round(together, records, self._baseline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from tests.lab import register
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 RELEASES = ("bookworm", "trixie")
+WEB = ("web1", "web2")  # nginx, Apache
 HARDENED = "hardened"  # the snapshot that the scenario takes once harden has run twice
 PLAY_LIMIT = 240  # seconds
 RELOAD_S = 1.5  # in which a web server that was told to reload has done it, on a busy machine too
@@ -55,6 +57,14 @@ class Fleet:
         self.reports = self.lab.state / "reports"
         register.write(self.lab.state, ROOT)
         self.hosts = [host.name for host in self.lab.hosts.values() if host.inventory]
+        self._limit: tuple[str, ...] = ()
+
+    def only(self, hosts: Sequence[str]) -> Fleet:
+        """These of its hosts: others are neither put back nor played on."""
+        limited = copy.copy(self)
+        limited.hosts = [host for host in self.hosts if host in hosts]
+        limited._limit = (f"--limit={','.join(limited.hosts)}",)
+        return limited
 
     # -- hosts ------------------------------------------------------------------------------------------------
 
@@ -103,7 +113,8 @@ class Fleet:
     def command(self, playbook: str, *arguments: str) -> list[str]:
         """The command line that runs a playbook on the scenario's hosts."""
         inventories = [f"--inventory={inventory}" for inventory in self.inventories]
-        return [str(BIN / "ansible-playbook"), f"privacy.hosting.{playbook}", *inventories, *arguments]
+        playbooks = [str(BIN / "ansible-playbook"), f"privacy.hosting.{playbook}"]
+        return [*playbooks, *inventories, *self._limit, *arguments]
 
     def play(self, playbook: str, *arguments: str, **environment: str) -> Played:
         """Run one of the collection's playbooks; a failed run is for the caller to judge, a traceback is not."""

@@ -52,13 +52,13 @@ def lines_of(fleet: Fleet, host: str, marker: str) -> list[str]:
 
 
 def test_before_every_promise_of_the_measures_is_broken(before):
-    for host in before.values():
-        assert {verdicts(host)[name] for name in BROKEN} == {"broken"}
+    for host in LOGS:
+        assert {verdicts(before[host])[name] for name in BROKEN} == {"broken"}
 
 
 @pytest.mark.parametrize("name", [*KEPT, *MORE], ids=lambda name: MORE.get(name, name))
 def test_afterwards_every_promise_of_the_measures_is_kept(name, kept):
-    found = {host: verdicts(record)[name] for host, record in kept.items()}
+    found = {host: verdicts(record)[name] for host, record in kept.items() if name in verdicts(record)}
     assert "kept" in found.values(), found
     assert set(found.values()) <= ({"kept", "not_applicable"} if name in MORE else {"kept"}), found
 

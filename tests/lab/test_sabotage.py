@@ -28,10 +28,10 @@ def test_the_other_promises_stay_as_they_were(number, sabotaged):
     played = sabotaged.number(number)
     touched = cases.touched(played.cases)
     changed = {
-        (host, promise): (verdict, verdicts(played.records[host])[promise])
-        for host, record in played.baseline.items()
-        for promise, verdict in verdicts(record).items()
-        if (host, promise) not in touched and verdicts(played.records[host])[promise] != verdict
+        (host, promise): (verdict, verdicts(record)[promise])
+        for host, record in played.records.items()
+        for promise, verdict in verdicts(played.baseline[host]).items()
+        if (host, promise) not in touched and verdicts(record)[promise] != verdict
     }
     assert not changed
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from lab import machine
-from tests.lab.fleet import BIN, ROOT, Fleet, Played
+from tests.lab.fleet import BIN, ROOT, WEB, Fleet, Played
 from tests.lab.logins import Login, code, fresh_code, key, log_in, secret, sftp
 from tests.lab.security_key import SecurityKey, plugged_in
 
@@ -64,6 +64,12 @@ def all_get_in(fleet: Fleet, host: str) -> Login:
         staff = log_in(fleet, host, "anna", fresh_code(fleet, host, "anna"), methods="publickey,keyboard-interactive")
     assert staff.let_in, staff.output
     return staff
+
+
+@pytest.fixture(scope="session")
+def fleet(fleet: Fleet) -> Fleet:
+    """The web servers: the others have fewer ways in."""
+    return fleet.only(WEB)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ import stat as statmode
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeVar
 
@@ -37,6 +37,10 @@ _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 class Unseen(Exception):
     """Something that a check needs could not be seen; the text says what and why, in one line."""
+
+
+class _Enough(Exception):
+    """Who takes a command's output needs no more of it."""
 
 
 @dataclass(frozen=True)
@@ -138,14 +142,42 @@ class Host:
         """Whether the host has such a command."""
         return shutil.which(command, path=_ENVIRONMENT["PATH"]) is not None
 
-    def run(self, *argv: str, ok: Sequence[int] = (0,), timeout: float | None = None) -> Result:
-        """Run a command that only reads, once. Raises Unseen: absent, too slow, too much output, exit code not ok."""
-        result = self.once(("run", argv), lambda: self._run(argv, timeout or self.limits.command_s))
+    def run(
+        self, *argv: str, ok: Sequence[int] = (0,), timeout: float | None = None, env: Mapping[str, str] | None = None
+    ) -> Result:
+        """Run a command that only reads, once. Raises Unseen: absent, too slow, too much output, exit code not ok.
+
+        env: more of its environment, where a secret may stand; nobody else sees it, and it is not in the result.
+        """
+        key = ("run", argv, *sorted((env or {}).items()))
+        result = self.once(key, lambda: self._run(argv, timeout or self.limits.command_s, env or {}))
         if result.rc not in ok:
             raise Unseen(f"'{result.command}' failed: {result.complaint}")
         return result
 
-    def _run(self, argv: tuple[str, ...], timeout: float) -> Result:
+    def feed(
+        self,
+        take: Callable[[bytes], bool],
+        *argv: str,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Run a command that only reads and hand its output on piece by piece, until the taker says that it has enough.
+
+        The result has no output. Raises Unseen: absent, too slow, exit code not 0.
+        """
+        result = self._run(argv, timeout or self.limits.command_s, env or {}, take)
+        if result.rc != 0:
+            raise Unseen(f"'{result.command}' failed: {result.complaint}")
+        return result
+
+    def _run(
+        self,
+        argv: tuple[str, ...],
+        timeout: float,
+        env: Mapping[str, str],
+        take: Callable[[bytes], bool] | None = None,
+    ) -> Result:
         if not self.has(argv[0]):
             raise Unseen(f"the command {argv[0]} is not on the host")
         seconds = min(timeout, self.seconds_left())
@@ -154,20 +186,28 @@ class Host:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_ENVIRONMENT,
+            env={**_ENVIRONMENT, **env},
             cwd="/",
             start_new_session=True,
         ) as process:
             try:
-                out, err = self._collect(process, argv, time.monotonic() + seconds, seconds)
+                out, err = self._collect(process, argv, time.monotonic() + seconds, seconds, take)
+            except _Enough:
+                _kill_group(process)
+                return Result(argv, 0, "", "")
             finally:
                 _kill_group(process)
         return Result(argv, process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
     def _collect(
-        self, process: subprocess.Popen[bytes], argv: tuple[str, ...], end: float, seconds: float
+        self,
+        process: subprocess.Popen[bytes],
+        argv: tuple[str, ...],
+        end: float,
+        seconds: float,
+        take: Callable[[bytes], bool] | None,
     ) -> tuple[bytes, bytes]:
-        """Both outputs of a process, whole. Raises Unseen at the limit of seconds or bytes."""
+        """Both outputs of a process, whole, but for what is taken. Raises Unseen at the limit of seconds or bytes."""
         chunks: dict[Any, list[bytes]] = {process.stdout: [], process.stderr: []}
         size = 0
         with selectors.DefaultSelector() as selector:
@@ -181,6 +221,10 @@ class Host:
                     chunk = os.read(key.fd, 1 << 16)
                     if not chunk:
                         selector.unregister(key.fileobj)
+                    elif take is not None and key.fileobj is process.stdout:
+                        if not take(chunk):
+                            raise _Enough
+                        continue
                     chunks[key.fileobj].append(chunk)
                     size += len(chunk)
                 if size > self.limits.output_bytes:

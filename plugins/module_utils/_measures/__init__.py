@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from .._measure import Measure
 from . import (
     log_retention,
+    password_policy,
     ssh_two_factor,
     web_log,
     web_tls,
@@ -23,6 +24,7 @@ MEASURES: Mapping[str, Measure] = {
     module.MEASURE.name: module.MEASURE
     for module in (
         log_retention,
+        password_policy,
         ssh_two_factor,
         web_log,
         web_tls,

@@ -124,7 +124,7 @@ def _rule(host: Host, path: str, kind: str, depth: int, source: str, words: Sequ
         return
     module = os.path.basename(words[2])
     # a '-' before the kind only keeps PAM from logging that a module is missing
-    present = _present(host, words[2])
+    present = installed(host, words[2])
     yield Rule(_actions(control, source), module if present else "", tuple(words[3:]), source)
 
 
@@ -161,7 +161,7 @@ def _actions(control: str, source: str) -> Mapping[str, str]:
     return pairs
 
 
-def _present(host: Host, module: str) -> bool:
+def installed(host: Host, module: str) -> bool:
     """Whether a module is installed; taken for granted where PAM's directories are not where we look."""
     if module.startswith("/"):
         return host.stat(module) is not None

@@ -54,6 +54,14 @@ OPTIONS = (
         example="/dev/disk/by-id/virtio-databases",
     ),
     Option(
+        name="passphrase",
+        type="secret",
+        judged=False,
+        promisable=False,
+        help="What opens the device: one line of 16 characters at least. Keep it with ansible-vault; it is never stored "
+        "on the host, and without it nobody can read the data.",
+    ),
+    Option(
         name="servers",
         type="list",
         default=[],

@@ -200,9 +200,9 @@ def _servers(host: Host) -> Iterator[Server]:
     processes = host.processes()
     pids = {process.pid: process for process in processes}
     for process in processes:
-        kind = PROGRAMS.get(program(process))
+        kind = _kind(process)
         parent = pids.get(process.parent)
-        if kind and not _is_sentinel(process) and not (parent and PROGRAMS.get(program(parent)) == kind):
+        if kind and not _is_sentinel(process) and not (parent and _kind(parent) == kind):
             found.append(_running(host, kind, process, processes))
     yield from found
     yield from _stopped_clusters(host, found)
@@ -217,6 +217,11 @@ def _servers(host: Host) -> Iterator[Server]:
 def program(process: Process) -> str:
     """The name of the file that a process runs."""
     return os.path.basename(process.program) or process.name
+
+
+def _kind(process: Process) -> str:
+    """Which kind of server a process is, '' for none; Debian's redis-server is a link to another program."""
+    return PROGRAMS.get(program(process), "") or PROGRAMS.get(process.name, "")
 
 
 def _is_sentinel(process: Process) -> bool:
@@ -247,7 +252,7 @@ def _running(host: Host, kind: str, process: Process, processes: Sequence[Proces
             title = "MySQL" if not _is_mariadb(host, process) else title
             title += "" if unit in ("mariadb.service", "mysql.service") else f" in {directory}"
         else:
-            title = "Valkey" if program(process) == "valkey-server" else title
+            title = "Valkey" if process.name.startswith("valkey") else title
             title += "" if port == 6379 else f" on :{port}" if port else f" in {directory}"
     if process.contained:
         title += " in a container"
@@ -259,7 +264,7 @@ def _running(host: Host, kind: str, process: Process, processes: Sequence[Proces
         unit=unit,
         data_directory=directory,
         port=port,
-        source=f"process {process.pid} ({program(process)})",
+        source=f"process {process.pid} ({process.name})",
         starts=_starts(host, unit),
         contained=process.contained or bool(re.search(r"docker|podman|libpod|lxc|containerd|kubepods", process.cgroup)),
         socket=socket,

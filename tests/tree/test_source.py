@@ -27,6 +27,7 @@ LAYERS = [
     "module_utils._change",
     "module_utils._services",
     "module_utils._log_destroyer",
+    "module_utils._backup",
     "module_utils._changes",
     "module_utils._measure",
     "module_utils._measures",
@@ -43,6 +44,8 @@ LAYERS = [
     "plugin_utils._ovh",
     "plugin_utils._ovh_servers",
     "filter",
+    "lookup",
+    "test",
     "action",
     "inventory",
 ]

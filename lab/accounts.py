@@ -26,6 +26,40 @@ _FACTOR_SETTINGS = ('" RATE_LIMIT 3 30', '" WINDOW_SIZE 3', '" DISALLOW_REUSE', 
 _STEP = 30  # seconds that a code is for (RFC 6238)
 
 
+def _make_password(folder: Path) -> None:
+    """Make a password and its hash in a folder, where there is none yet."""
+    password = folder / "password"
+    if not password.exists():
+        password.write_text(f"{secrets.token_urlsafe(12)}\n")
+        hashed = machine.run(["openssl", "passwd", "-6", "-stdin"], stdin=password.read_bytes())
+        (folder / "password.hash").write_text(hashed)
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """A mailbox of somebody who has no account on its server."""
+
+    address: str
+
+    def make_secrets(self, state: Path) -> None:
+        """Make its password, where there is none yet, in the lab's folder `state`."""
+        self.folder(state).mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_password(self.folder(state))
+
+    def folder(self, state: Path) -> Path:
+        """Where a lab keeps its password."""
+        return state / "mailboxes" / self.address
+
+    def creation(self, state: Path) -> str:
+        """The shell commands that make it below the folder $root."""
+        hashed = (self.folder(state) / "password.hash").read_text().strip()
+        known = shlex.quote(f"{self.address}:{{SHA512-CRYPT}}{hashed}::::::")
+        return (
+            f'echo {known} >> "$root/etc/dovecot/users"\n'
+            f'echo {shlex.quote(self.address)} OK >> "$root/etc/postfix/mailboxes"\n'
+        )
+
+
 @dataclass(frozen=True)
 class Account:
     """One login account.
@@ -44,13 +78,10 @@ class Account:
         """Make what the account logs in with, where there is none yet, in the lab's folder `state`."""
         folder = self.folder(state)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key, password, factor = folder / "id_ed25519", folder / "password", folder / "totp"
+        key, factor = folder / "id_ed25519", folder / "totp"
         if not key.exists():
             machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", str(key)])
-        if not password.exists():
-            password.write_text(f"{secrets.token_urlsafe(12)}\n")
-            hashed = machine.run(["openssl", "passwd", "-6", "-stdin"], stdin=password.read_bytes())
-            (folder / "password.hash").write_text(hashed)
+        _make_password(folder)
         if self.enrolled and not factor.exists():
             scratch_codes = [f"{secrets.randbelow(90_000_000) + 10_000_000}\n" for _ in range(5)]
             factor.write_text("".join([f"{base64.b32encode(secrets.token_bytes(20)).decode()}\n", *scratch_codes]))

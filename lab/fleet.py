@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab import images, machine, network
+from lab import images, machine, network, vm
 from lab.accounts import Account
 from lab.furniture import ACCOUNT, TRUST, Furniture, Host
 from lab.machine import LabError, say
@@ -68,7 +68,7 @@ class Lab:
 
     @cached_property
     def _furniture(self) -> Furniture:
-        return Furniture(self.data, self.hosts, self.accounts, self.network, self.state)
+        return Furniture(self.data, self.release, self.hosts, self.accounts, self.network, self.state)
 
     def chosen(self, names: Sequence[str]) -> list[Host]:
         """The hosts of these names, or all."""
@@ -81,6 +81,13 @@ class Lab:
         """Name of a host's container."""
         return f"{self.name}-{host.name}"
 
+    def machine(self, host: Host) -> vm.VirtualMachine:
+        """A host's virtual machine, which may not be there yet."""
+        net = self.network
+        return vm.VirtualMachine(
+            host.name, self.state / "machines" / host.name, net.link(host.number), net.hardware_address(host.number)
+        )
+
     # --- commands -----------------------------------------------------------------------------------------------
 
     def up(self, names: Sequence[str], *, fresh: bool = False) -> None:
@@ -89,6 +96,8 @@ class Lab:
         hosts += [host for host in self.hosts.values() if host.issues_certificates and host not in hosts]
         network.make_bridge(self.network)
         images.build(self.release, [host.image for host in hosts], self.data["images"])
+        for image in {host.image for host in hosts if host.is_machine}:
+            images.disk(self.release, image, self.data["images"])
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             self._refuse_other_release(running)
@@ -107,7 +116,9 @@ class Lab:
         """Remove the lab's containers, snapshots and network; images and keys stay for the next time."""
         if machine.has_namespace():
             with machine.locked(f"lab-{self.name}"):
-                containers = [self.container(host) for host in self.hosts.values()]
+                for folder in (self.state / "machines").glob("*/"):
+                    self.machine(self.hosts[folder.name]).remove()
+                containers = [self.container(host) for host in self._containers()]
                 machine.podman("rm", "--force", "--ignore", "--time=0", *containers)
                 of_this_lab = f"--filter=reference={self._snapshot_image_prefix}*"
                 snapshots = machine.podman("images", "--format={{.Repository}}:{{.Tag}}", of_this_lab).split()
@@ -132,7 +143,7 @@ class Lab:
             self._refuse_other_release(running)
             hosts = [host for host in self.chosen(names) if names or not host.issues_certificates]
             for host in hosts:
-                if snapshot != PRISTINE and not images.exists(self._snapshot_image(host, snapshot)):
+                if snapshot != PRISTINE and not self._has_snapshot(host, snapshot):
                     raise LabError(f"{host.name}: no snapshot {snapshot}; `lab/lab snapshot {snapshot}` takes one")
             self._recreate_all(hosts, snapshot)
 
@@ -144,8 +155,11 @@ class Lab:
         def commit(host: Host) -> None:
             began = time.monotonic()
             self.run(host, ["sync"])
-            image = self._snapshot_image(host, name)
-            machine.podman("commit", "--quiet", "--pause=false", self.container(host), image)
+            if host.is_machine:
+                self.machine(host).save(name)
+            else:
+                image = self._snapshot_image(host, name)
+                machine.podman("commit", "--quiet", "--pause=false", self.container(host), image)
             say(f"{host.name}: snapshot {name} taken in {time.monotonic() - began:.1f} s")
 
         with machine.locked(f"lab-{self.name}"):
@@ -155,7 +169,7 @@ class Lab:
             self._each([host for host in self.hosts.values() if host.name in running], commit)
 
     def is_up(self, host: Host) -> bool:
-        """Whether a host's container runs."""
+        """Whether a host runs."""
         return machine.has_namespace() and host.name in self._running()
 
     def status(self) -> list[tuple[str, str, str, str]]:
@@ -169,7 +183,14 @@ class Lab:
 
     def run(self, host: Host, command: Sequence[str]) -> str:
         """Run a command as root on a host and return its output."""
-        return machine.podman("exec", self.container(host), *command)
+        return machine.run(self.root_command(host, *command), name=f"{command[0]} on {host.name}")
+
+    def root_command(self, host: Host, *command: str, terminal: bool = False) -> list[str]:
+        """The command line that runs a command as root on a host, with the input that it is given itself."""
+        if host.is_machine:
+            return self.machine(host).command(command)
+        options = ["--interactive", *(["--tty"] if terminal else [])]
+        return machine.podman_command("exec", *options, self.container(host), *command)
 
     def ssh_command(self, host: Host, *command: str, account: str = ACCOUNT) -> list[str]:
         """The ssh command line that logs in on a host; whoever has a second factor is asked for it."""
@@ -231,7 +252,9 @@ class Lab:
     def _running(self) -> dict[str, str]:
         """Fingerprint of each running host of this lab."""
         listed = json.loads(machine.podman("ps", "--filter", f"label=lab={self.name}", "--format=json") or "[]") or []
-        return {one["Labels"]["host"]: one["Labels"]["fingerprint"] for one in listed}
+        containers = {one["Labels"]["host"]: one["Labels"]["fingerprint"] for one in listed}
+        machines = [host for host in self.hosts.values() if host.is_machine and self.machine(host).process()]
+        return containers | {host.name: self.machine(host).fingerprint for host in machines}
 
     def _fingerprint(self, host: Host) -> str:
         return images.reference(self.release, host.image, self.data["images"]).rpartition("/")[2]
@@ -246,6 +269,16 @@ class Lab:
                 f"lab {self.name} runs {self._release_of(running)}: set LAB_RELEASE={self._release_of(running)}, "
                 f"or run `lab/lab down` first, or choose another LAB_NAME"
             )
+
+    def _has_snapshot(self, host: Host, name: str) -> bool:
+        return (
+            name in self.machine(host).snapshots()
+            if host.is_machine
+            else images.exists(self._snapshot_image(host, name))
+        )
+
+    def _containers(self) -> list[Host]:
+        return [host for host in self.hosts.values() if not host.is_machine]
 
     @property
     def _snapshot_image_prefix(self) -> str:
@@ -264,15 +297,24 @@ class Lab:
         self._each(others, lambda host: self._recreate(host, snapshot))
         if issuing:
             running = self._running()
-            for host in self.hosts.values():
+            for host in self._containers():
                 if host.name in running and host not in hosts:
                     machine.podman(
                         "cp", str(self._furniture.authorities), f"{self.container(host)}:{TRUST}/authorities.pem"
                     )
 
     def _recreate(self, host: Host, snapshot: str = PRISTINE) -> None:
-        """Make a host's container anew from its image or a snapshot, and wait until it serves."""
+        """Make a host anew from its image or a snapshot, and wait until it serves."""
         began = time.monotonic()
+        if host.is_machine:
+            self._recreate_machine(host, snapshot)
+        else:
+            self._recreate_container(host, snapshot)
+        self._wait_until_running(host)
+        self._wait_for_ssh(host)
+        say(f"{host.name}: up after {time.monotonic() - began:.1f} s at {self.network.ipv4(host.number)}")
+
+    def _recreate_container(self, host: Host, snapshot: str) -> None:
         pristine = snapshot == PRISTINE
         image = (
             images.reference(self.release, host.image, self.data["images"])
@@ -302,13 +344,27 @@ class Lab:
         if pristine:
             self._furniture.give(host, container)
         machine.podman("start", container)
+
+    def _recreate_machine(self, host: Host, snapshot: str) -> None:
+        """Put a machine's memory and disks back, or start it for the first time."""
+        made = self.machine(host)
+        if made.fingerprint == self._fingerprint(host) and snapshot in made.snapshots():
+            if made.process():
+                made.load(snapshot)
+            else:
+                made.start(self.network.bridge, snapshot)
+            return
+        image = images.disk(self.release, host.image, self.data["images"])
+        made.create(image, host.disks, self._furniture.initramfs(host))
+        made.start(self.network.bridge)
         self._wait_until_running(host)
         self._wait_for_ssh(host)
-        say(f"{host.name}: up after {time.monotonic() - began:.1f} s at {self.network.ipv4(host.number)}")
+        made.save(PRISTINE)
+        made.fingerprint = self._fingerprint(host)
 
     def _wait_until_running(self, host: Host) -> None:
         """Wait for systemd to say that all services are up."""
-        command = machine.podman_command("exec", self.container(host), "systemctl", "is-system-running", "--wait")
+        command = self.root_command(host, "systemctl", "is-system-running", "--wait")
         until = time.monotonic() + BOOT_LIMIT
         answer = ""
         while time.monotonic() < until:

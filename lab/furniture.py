@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shlex
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from lab import machine, seeding
-from lab.accounts import Account, File
+from lab import machine, seeding, vm
+from lab.accounts import Account, File, Mailbox
 from lab.certificates import Certificates
 from lab.network import Network
 
@@ -31,7 +32,6 @@ _OWNERS = {"root": 0, "adm": 4, "www-data": 33, ACCOUNT: 1000}
 # server says it is.
 _FURNISH = """
 set -e
-root=$("$@" mount "$CONTAINER")
 eval "$ACCOUNTS"
 tar -x -p --numeric-owner --overwrite -C "$root"
 cd "$root"
@@ -41,13 +41,25 @@ for log in var/log/dpkg.log var/log/alternatives.log var/log/apt/history.log var
     touch -d "$INSTALLED" "$log"
 done
 touch -d "$INSTALLED" etc/machine-id etc/hostname etc/ssh/ssh_host_*_key* var/log/apt var/lib/dpkg/info/*.list
+"""
+_FURNISH_CONTAINER = f"""
+root=$("$@" mount "$CONTAINER")
+{_FURNISH}
 "$@" umount "$CONTAINER" > /dev/null
+"""
+# Runs in a machine's initramfs, with the root file system mounted; the machine's later starts leave it as it is.
+_FURNISH_MACHINE = f"""
+[ ! -e "$rootmnt{TRUST}" ] || exit 0
+chroot "$rootmnt" /bin/sh -c "$(cat /furniture.sh)" < /furniture.tar
 """
 
 
 @dataclass(frozen=True)
 class Host:
-    """One server of the fleet, as hosts.yml describes it."""
+    """One server of the fleet, as hosts.yml describes it.
+
+    disks: size of each disk beside the first by its serial number; who has some is a virtual machine, no container.
+    """
 
     name: str
     number: int
@@ -59,23 +71,32 @@ class Host:
     accounts: tuple[str, ...] = ()
     certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
     issues_certificates: bool = False
+    mailboxes: tuple[str, ...] = ()
+    disks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is a virtual machine."""
+        return bool(self.disks)
 
 
 class Furniture:
     """What the servers of one lab are given; secrets are made once and kept in the lab's folder.
 
-    data: hosts.yml; state: the lab's folder.
+    data: hosts.yml; release: Debian's; state: the lab's folder.
     """
 
     def __init__(
         self,
         data: Mapping[str, Any],
+        release: str,
         hosts: Mapping[str, Host],
         accounts: Mapping[str, Account],
         network: Network,
         state: Path,
     ) -> None:
-        self._data, self._hosts, self._accounts, self._network, self._state = data, hosts, accounts, network, state
+        self._data, self._release = data, release
+        self._hosts, self._accounts, self._network, self._state = hosts, accounts, network, state
         self._certificates = Certificates(state / "certificates")
 
     @property
@@ -104,6 +125,9 @@ class Furniture:
         (self._state / "known_hosts").write_text("\n".join(known) + "\n")
         for account in self._accounts.values():
             account.make_secrets(self._state)
+        for host in self._hosts.values():
+            for address in host.mailboxes:
+                Mailbox(address).make_secrets(self._state)
         now = self._moments()[0]
         for host in self._hosts.values():
             for name, described in host.certificates.items():
@@ -114,14 +138,34 @@ class Furniture:
 
     def give(self, host: Host, container: str) -> None:
         """Furnish a host's container, which has not started yet."""
-        settings = {
-            "CONTAINER": container,
-            "INSTALLED": f"{self._moments()[1]:%Y-%m-%dT%H:%M:%SZ}",
-            "ACCOUNTS": "".join(self._accounts[name].creation(self._state) for name in host.accounts),
-        }
-        shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-c"]
-        furnish = machine.enter([*shell, _FURNISH, "sh", *machine.PODMAN])
+        settings = {"CONTAINER": container, **self._settings(host)}
+        shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-ec"]
+        furnish = machine.enter([*shell, _FURNISH_CONTAINER, "sh", *machine.PODMAN])
         machine.run(furnish, stdin=self._archive(host), name=f"furnishing {host.name}")
+
+    def initramfs(self, host: Host) -> bytes:
+        """What a machine's initramfs is given at its end, so that its first start furnishes it."""
+        settings = "".join(f"{key}={shlex.quote(value)}\n" for key, value in self._settings(host).items())
+        return cpio(
+            {
+                "scripts/local-bottom/ORDER": b'/scripts/local-bottom/furnish "$@"\n',
+                "scripts/local-bottom/furnish": f"#!/bin/sh{_FURNISH_MACHINE}".encode(),
+                "furniture.sh": f"PATH={vm.PATH} root=/\n{settings}{_FURNISH}".encode(),
+                "furniture.tar": self._archive(host),
+            }
+        )
+
+    def _settings(self, host: Host) -> dict[str, str]:
+        """What the shell text that furnishes a host is told."""
+        return {
+            "INSTALLED": f"{self._moments()[1]:%Y-%m-%dT%H:%M:%SZ}",
+            "ACCOUNTS": "".join(
+                [
+                    *(self._accounts[name].creation(self._state) for name in host.accounts),
+                    *(Mailbox(address).creation(self._state) for address in host.mailboxes),
+                ]
+            ),
+        }
 
     def _archive(self, host: Host) -> bytes:
         """All files that make the image this host, as a tar stream."""
@@ -164,6 +208,9 @@ class Furniture:
         yield "/etc/resolv.conf", b"# The lab has no name server.\n", 0o644, "root"
         for name in host.accounts:
             yield from self._accounts[name].files(self._state)
+        if host.is_machine:
+            yield "/etc/fstab", vm.FSTAB.encode(), 0o644, "root"
+            yield "/etc/systemd/network/lab.network", self._network.configuration(host.number).encode(), 0o644, "root"
 
     def _trust(self, host: Host) -> Iterable[File]:
         """The certificates of a server's sites, and what it knows the lab's ACME server and its issue by."""
@@ -184,11 +231,25 @@ class Furniture:
         return "\n".join(lines) + "\n"
 
     def _own_files(self, host: Host) -> Iterable[File]:
-        """The files below lab/files/all and lab/files/<host>."""
-        for root in (FILES / "all", FILES / host.name):
+        """The files below lab/files/all, lab/files/<host> and lab/files/<host>-<release>."""
+        for root in (FILES / "all", FILES / host.name, FILES / f"{host.name}-{self._release}"):
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
                 yield f"/{path.relative_to(root)}", self._filled_in(path.read_text()).encode(), mode, "root"
+
+
+def cpio(files: Mapping[str, bytes]) -> bytes:
+    """An archive of executable files in the kernel's format for an initramfs ("newc"), with their folders."""
+    folders = sorted({str(parent) for path in files for parent in PurePath(path).parents if str(parent) != "."})
+    entries = [*((path, 0o040755, b"") for path in folders), *((path, 0o100755, files[path]) for path in files)]
+    archive = bytearray()
+    for number, (path, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], start=1):
+        name = path.encode() + b"\0"
+        numbers = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
+        for part in (b"070701" + b"".join(b"%08x" % one for one in numbers) + name, content):
+            archive += part
+            archive += bytes(-len(archive) % 4)
+    return bytes(archive)
 
 
 def _add(

@@ -9,13 +9,14 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from lab import machine
+from lab import machine, vm
 from lab.machine import LabError, say
 
 MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
@@ -29,6 +30,24 @@ _MAKE_ACCOUNT = (
     "install -d -o debian -g debian -m 0700 /home/debian/.ssh",
     "echo 'uninitialized' > /etc/machine-id",
 )
+
+# A disk of two partitions, root and swap, from an image's files.
+_MAKE_DISK = """
+tree=$("$@" image mount "$IMAGE")
+trap '"$@" image umount "$IMAGE" > /dev/null' EXIT
+cd "$FOLDER"
+cp "$tree"/boot/vmlinuz-* kernel
+cp "$tree"/boot/initrd.img-* initrd
+truncate -s "${SWAP_SIZE}M" swap.img
+mkswap --quiet --uuid "$SWAP_UUID" swap.img
+truncate -s "${ROOT_SIZE}M" root.img
+begin=$((SWAP_SIZE + 1))
+printf 'label: dos\n1MiB %sMiB swap\n%sMiB + linux *\n' "$SWAP_SIZE" "$begin" | sfdisk --quiet root.img
+dd if=swap.img of=root.img bs=1M seek=1 conv=notrunc,sparse status=none
+rm swap.img
+beside="offset=$((begin * 1048576)),lazy_itable_init=1"
+mke2fs -q -t ext4 -U "$ROOT_UUID" -E "$beside" -d "$tree" root.img "$((ROOT_SIZE - begin))M"
+"""
 
 # Those of mmdebstrap's messages that are shown as progress.
 _STEPS = ("I: downloading", "I: extracting", "I: installing", "I: creating")
@@ -53,6 +72,31 @@ def build(release: str, wanted: Sequence[str], recipes: dict[str, Any]) -> None:
             list(pool.map(lambda image: _build_derived(release, image, recipes), derived))
 
 
+def disk(release: str, image: str, recipes: dict[str, Any]) -> Path:
+    """Folder of the disk, kernel and initramfs that virtual machines of an image start from; made where missing."""
+    name = reference(release, image, recipes).rpartition("/")[2].replace(":", "-")
+    folder = machine.STATE / "disks" / name
+    with machine.locked(f"images-{release}"):
+        if not folder.exists():
+            say(f"image {release}-{image}: making its disk")
+            unfinished = folder.with_suffix(".new")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            inside = machine.INSIDE / unfinished.relative_to(machine.STATE)
+            settings = {"IMAGE": reference(release, image, recipes), "FOLDER": inside, **vm.PARTITIONS}
+            shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-ec", _MAKE_DISK, "sh"]
+            machine.run(machine.enter([*shell, *machine.PODMAN]), name=f"making the disk of {image}")
+            unfinished.rename(folder)
+            say(f"image {release}-{image}: disk made")
+    return folder
+
+
+def packages(release: str, recipe: dict[str, Any]) -> list[str]:
+    """The packages of a recipe; one that only a release needs stands there as {release: package}."""
+    told = [one if isinstance(one, dict) else {release: one} for one in recipe["packages"]]
+    return [one[release] for one in told if release in one]
+
+
 def exists(name: str) -> bool:
     """Whether podman has an image of this name."""
     return subprocess.run(machine.podman_command("image", "exists", name), check=False).returncode == 0
@@ -73,7 +117,7 @@ def _build_base(release: str, recipes: dict[str, Any]) -> None:
         "mmdebstrap",
         "--mode=root",
         "--variant=apt",
-        f"--include={','.join(recipes[BASE]['packages'])}",
+        f"--include={','.join(packages(release, recipes[BASE]))}",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--skip=download/empty,essential/unlink,cleanup/apt/lists",
@@ -115,12 +159,13 @@ def _relayed(messages: IO[bytes] | None, subject: str) -> Iterator[str]:
 
 def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:
     recipe = recipes[image]
-    say(f"image {release}-{image}: installing {' '.join(recipe['packages'])}")
+    wanted = packages(release, recipe)
+    say(f"image {release}-{image}: installing {' '.join(wanted)}")
     container = f"build-{release}-{image}"
     install = [
         "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "
         "-o APT::Keep-Downloaded-Packages=true -o APT::Sandbox::User=root -o DPkg::Options::=--force-unsafe-io "
-        + " ".join(map(shlex.quote, recipe["packages"])),
+        + " ".join(map(shlex.quote, wanted)),
         *recipe.get("then", []),
     ]
     machine.podman("rm", "--force", "--ignore", container)

@@ -77,14 +77,21 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _STARTED:6.1f} s] {text}", flush=True)
 
 
-def run(command: Sequence[str], *, stdin: bytes | None = None, limit: float = 900, name: str | None = None) -> str:
+def run(
+    command: Sequence[str],
+    *,
+    stdin: bytes | None = None,
+    limit: float = 900,
+    name: str | None = None,
+    folder: Path | None = None,
+) -> str:
     """Run a command and return its output; a failure becomes one LabError with its last line of complaint.
 
-    `limit` is in seconds; `name` stands for the command in that error.
+    `limit` is in seconds; `name` stands for the command in that error; `folder` is where it runs.
     """
     name = name or " ".join(command)[:120]
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=limit, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=limit, check=False, cwd=folder)
     except subprocess.TimeoutExpired:
         raise LabError(f"{name}: no answer within {limit:.0f} s") from None
     if done.returncode != 0:

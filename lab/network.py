@@ -65,6 +65,19 @@ class Network:
         """IPv6 address of the host with this number; the machine is number 1."""
         return f"fd6c:6162:0:{self.number:x}::{host:x}"
 
+    def link(self, host: int) -> str:
+        """Name, on the machine, of the network device of the host with this number."""
+        return f"{self.bridge}-{host}"
+
+    def hardware_address(self, host: int) -> str:
+        """Ethernet address of the host with this number, where it needs one told."""
+        return f"52:54:00:d6:{self.number:02x}:{host:02x}"
+
+    def configuration(self, host: int) -> str:
+        """What systemd-networkd of the host with this number is told."""
+        addresses = f"Address={self.ipv4(host)}/24\nAddress={self.ipv6(host)}/64\n"
+        return f"[Match]\nName=eth0\n\n[Network]\n{addresses}LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+
     @property
     def bridge(self) -> str:
         """Name of the bridge on the machine."""
@@ -122,10 +135,9 @@ def namespace_file(network: Network, host: str) -> str:
 
 def make_namespace(network: Network, host: str, number: int) -> None:
     """Make a host's network namespace with its addresses, linked to the bridge."""
-    link = f"{network.bridge}-{number}"
     file = namespace_file(network, host)
     addresses = (network.ipv4(number), network.ipv6(number))
-    machine.inside(["sh", "-c", _MAKE_NAMESPACE, "sh", file, network.bridge, link, *addresses])
+    machine.inside(["sh", "-c", _MAKE_NAMESPACE, "sh", file, network.bridge, network.link(number), *addresses])
 
 
 def remove(network: Network, hosts: Sequence[str]) -> None:

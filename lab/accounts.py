@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 import shlex
+import string
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,16 +24,23 @@ File = tuple[str, "bytes | None", int, str]
 # Where privacy.hosting.ssh_two_factor keeps what one-time codes are made from, and with which settings.
 _FACTORS = "/var/lib/privacy-hosting/two-factor"
 _FACTOR_SETTINGS = ('" RATE_LIMIT 3 30', '" WINDOW_SIZE 3', '" DISALLOW_REUSE', '" TOTP_AUTH')
+# A hash as yescrypt has it: which, how costly (Debian's), and salt of 128 bits in its own alphabet.
+_YESCRYPT = "$y$"
+_SALT = f"./{string.digits}{string.ascii_uppercase}{string.ascii_lowercase}"
+_SALT_LENGTH = 21
 _STEP = 30  # seconds that a code is for (RFC 6238)
 
 
 def _make_password(folder: Path) -> None:
-    """Make a password and its hash in a folder, where there is none yet."""
-    password = folder / "password"
+    """Make a password and its hash, of Debian's kind, in a folder, where there is none yet."""
+    password, hashed = folder / "password", folder / "password.hash"
     if not password.exists():
         password.write_text(f"{secrets.token_urlsafe(12)}\n")
-        hashed = machine.run(["openssl", "passwd", "-6", "-stdin"], stdin=password.read_bytes())
-        (folder / "password.hash").write_text(hashed)
+    if not hashed.exists() or not hashed.read_text().startswith(_YESCRYPT):
+        salt = "".join(secrets.choice(_SALT) for _ in range(_SALT_LENGTH)) + secrets.choice(_SALT[:4])
+        words = f"{_YESCRYPT}j9T${salt} {password.read_text().strip()}"
+        crypt = 'print crypt($2, $1), "\\n" if /(.*) (.*)/'
+        hashed.write_text(machine.run(["perl", "-ne", crypt], stdin=words.encode()))
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Mailbox:
     def creation(self, state: Path) -> str:
         """The shell commands that make it below the folder $root."""
         hashed = (self.folder(state) / "password.hash").read_text().strip()
-        known = shlex.quote(f"{self.address}:{{SHA512-CRYPT}}{hashed}::::::")
+        known = shlex.quote(f"{self.address}:{{CRYPT}}{hashed}::::::")
         return (
             f'echo {known} >> "$root/etc/dovecot/users"\n'
             f'echo {shlex.quote(self.address)} OK >> "$root/etc/postfix/mailboxes"\n'

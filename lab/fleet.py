@@ -221,6 +221,7 @@ class Lab:
             f"    ansible_ssh_common_args: {json.dumps(options)}",
             "    ansible_python_interpreter: /usr/bin/python3",
         ]
+        lines.append(f"    lab_state: {json.dumps(state)}")
         for family, address in (("ipv4", self.network.ipv4(1)), ("ipv6", self.network.ipv6(1))):
             lines.append(f"    lab_machine_{family}: {json.dumps(address)}")
         for host in self.hosts.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import secrets
 import shlex
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -118,20 +119,26 @@ class Furniture:
         for key in (self._state / "id_ed25519", *map(self._host_key, self._hosts.values())):
             if not key.exists():
                 machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key.name, "-f", str(key)])
+        self._know_hosts()
+        for secret in (self._state / "secrets" / name for name in self._data["secrets"]):
+            if not secret.exists():
+                secret.parent.mkdir(mode=0o700, exist_ok=True)
+                secret.write_text(secrets.token_urlsafe(24))
+        mailboxes = [Mailbox(address) for host in self._hosts.values() for address in host.mailboxes]
+        for owner in (*self._accounts.values(), *mailboxes):
+            owner.make_secrets(self._state)
+        now = self._moments()[0]
+        for host in self._hosts.values():
+            for name, described in host.certificates.items():
+                self._certificates.site(name, now, **described)
+
+    def _know_hosts(self) -> None:
+        """Write the file by which ssh knows the hosts."""
         known = []
         for host in self._hosts.values():
             words = self._host_key(host).with_suffix(".pub").read_text().split()[:2]
             known.append(" ".join([f"{self._network.ipv4(host.number)},{self._network.ipv6(host.number)}", *words]))
         (self._state / "known_hosts").write_text("\n".join(known) + "\n")
-        for account in self._accounts.values():
-            account.make_secrets(self._state)
-        for host in self._hosts.values():
-            for address in host.mailboxes:
-                Mailbox(address).make_secrets(self._state)
-        now = self._moments()[0]
-        for host in self._hosts.values():
-            for name, described in host.certificates.items():
-                self._certificates.site(name, now, **described)
 
     def _host_key(self, host: Host) -> Path:
         return self._state / f"host_{host.name}"

@@ -180,7 +180,7 @@ class Case:
 
     def hostnames(self, call: Call) -> tuple[str, ...]:
         """The name that a call's snapshots bear."""
-        own = self.host.read("/proc/sys/kernel/hostname").strip()
+        own = self.host.run("uname", "-n").stdout.strip()
         return call.values("host")[-1:] or (call.environment.get("RESTIC_HOST") or own,)
 
     def sets(self) -> Iterator[Set]:

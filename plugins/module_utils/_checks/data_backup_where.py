@@ -293,7 +293,7 @@ def check_keys(host: Host, question: Question, option: str) -> Iterator[Finding]
         yield case.finding(
             "keys", str(repository), PASS if number > 1 else FAIL, seen, f"restic key list ({repository})",
             expected="2 keys at least",
-            remedy=f"Add one that is kept elsewhere: set {NAME}_recovery_password and run: {HARDEN}, or restic key add.",
+            remedy=f"Add one that is kept elsewhere: restic key add; or set {NAME}_recovery_password and run: {HARDEN}",
         )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ _COMMANDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """One call of restic in a job.
 

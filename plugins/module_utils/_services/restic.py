@@ -70,7 +70,7 @@ class Node:
     inside: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Repository:
     """Where backups are put. url: where it is, without credentials; location: with them, shown nowhere."""
 

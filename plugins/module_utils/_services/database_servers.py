@@ -102,6 +102,12 @@ SYSTEM_DATABASES: Mapping[str, frozenset[str]] = {
     MARIADB: frozenset(["information_schema", "performance_schema", "mysql", "sys"]),
     REDIS: frozenset(),
 }
+# files that tell a data directory
+MARKS = {
+    POSTGRESQL: ("PG_VERSION",),
+    MARIADB: ("ibdata1", "aria_log_control"),
+    REDIS: ("dump.rdb", "appendonlydir", "appendonly.aof"),
+}
 _SECONDS = 5  # that a statement may take
 _READ_ONLY = f"-c default_transaction_read_only=on -c statement_timeout={_SECONDS}s -c lock_timeout=1s"
 _DEFAULTS = ("", "/root/.my.cnf", "/etc/mysql/debian.cnf")  # where a password for root may stand, '' for none
@@ -319,6 +325,8 @@ def _stopped_clusters(host: Host, running: Sequence[Server]) -> Iterator[Server]
             continue
         unit = f"postgresql@{version}-{name}.service"
         starts = _starts(host, unit)
+        if starts is False and not holds_data(host, POSTGRESQL, directory):
+            continue
         yield Server(host, POSTGRESQL, f"PostgreSQL {version}/{name}", (), unit, directory, 0, path, starts=starts)
 
 
@@ -349,17 +357,22 @@ def _stopped(host: Host, kind: str, title: str, unit: str) -> Iterator[Server]:
     """A server that is installed and does not run: where it starts at boot, or where its data lies."""
     if kind == MARIADB:
         options = defaults(host)
-        directory, marks = options.get("datadir", "/var/lib/mysql"), ("ibdata1", "mysql", "aria_log_control")
+        directory = options.get("datadir", "/var/lib/mysql")
         source = "my_print_defaults --mysqld"
     else:
         short = unit.partition("-")[0]
         source = f"/etc/{short}/{short}.conf"
         dirs = [line.split(None, 1)[1].strip("\"' ") for line in _lines(host, source) if re.match(r"dir\s+\S", line)]
-        directory, marks = (dirs[-1] if dirs else f"/var/lib/{short}"), ("dump.rdb", "appendonlydir")
+        directory = dirs[-1] if dirs else f"/var/lib/{short}"
     directory = host.real(directory)
     starts = units.starts_at_boot(host, unit)
-    if starts is not False or any(host.stat(f"{directory}/{mark}") for mark in marks):
+    if starts is not False or holds_data(host, kind, directory):
         yield Server(host, kind, title, (), unit, directory, 0, source, starts=starts)
+
+
+def holds_data(host: Host, kind: str, directory: str) -> bool:
+    """Whether the files of a server of that kind are in a directory. Raises Unseen."""
+    return any(host.stat(f"{directory}/{mark}") is not None for mark in MARKS[kind])
 
 
 def defaults(host: Host) -> dict[str, str]:
@@ -372,7 +385,7 @@ def defaults(host: Host) -> dict[str, str]:
 
 
 def _strangers(host: Host) -> Iterator[Stranger]:
-    seen = {}
+    seen: dict[str, str] = {}
     for process in host.processes():
         name = program(process)
         arguments = " ".join(process.argv).lower()

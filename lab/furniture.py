@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePath
 from typing import Any
 
-from lab import machine, seeding, vm
+from lab import machine, mail_seeding, seeding, vm
 from lab.accounts import Account, File, Mailbox
 from lab.certificates import Certificates
 from lab.network import Network
@@ -40,6 +40,13 @@ for log in var/log/dpkg.log var/log/alternatives.log var/log/apt/history.log var
     [ -e "$log" ] || continue
     sed -i -E "s/[0-9]{4}-[0-9]{2}-[0-9]{2}/${INSTALLED%%T*}/" "$log"
     touch -d "$INSTALLED" "$log"
+done
+for entries in seeded/*.journal; do
+    [ -e "$entries" ] || continue
+    folder=var/log/journal/$(cat etc/machine-id)
+    chroot "$root" install -d -m 2755 -g systemd-journal "/$folder"
+    chroot "$root" /usr/lib/systemd/systemd-journal-remote --output="/$folder/${entries#seeded/}" "/$entries"
+    rm -r seeded
 done
 touch -d "$INSTALLED" etc/machine-id etc/hostname etc/ssh/ssh_host_*_key* var/log/apt var/lib/dpkg/info/*.list
 """
@@ -73,6 +80,7 @@ class Host:
     certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
     issues_certificates: bool = False
     mailboxes: tuple[str, ...] = ()
+    mail_per_day: dict[str, int] = field(default_factory=dict)
     disks: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -189,11 +197,22 @@ class Furniture:
             for file in (file for log in logs for file in seeding.seed(log, self._data["visitors"], now, installed)):
                 owner, group, written = _OWNERS[file.owner], _OWNERS[file.group], file.written.timestamp()
                 _add(tar, file.path, file.content, mode=file.mode, owner=owner, group=group, written=written)
+            for path, content in self._journal(host):
+                _add(tar, path, content, written=born)
             last_rotation = max(seeding.midnight(now, 0), installed).timestamp()
             status = seeding.rotation_status(logs, now).encode()
             _add(tar, "/var/lib/logrotate/status", status, mode=0o640, written=last_rotation)
             _add(tar, "/var/lib/systemd/timers/stamp-logrotate.timer", b"", written=last_rotation)
         return stream.getvalue()
+
+    def _journal(self, host: Host) -> Iterable[tuple[str, bytes]]:
+        """The entries that a mail server's journal has had, for the shell text that furnishes it to put there."""
+        if host.mail_per_day:
+            now, installed = self._moments()
+            address, clients = self._network.ipv4(host.number), self._data["visitors"]["addresses"]
+            server = mail_seeding.Server(host.sites[0], address, host.mailboxes, clients, self._release)
+            told = mail_seeding.entries(host.mail_per_day, server, installed, now)
+            yield f"/seeded/{mail_seeding.file_name(told, host.name)}", mail_seeding.exported(told, host.name).encode()
 
     def _filled_in(self, text: str) -> str:
         """The text with @name.ipv4@ replaced by that host's address."""

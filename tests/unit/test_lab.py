@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lab import accounts, fleet, machine, seeding
+from lab import accounts, fleet, machine, mail_seeding, seeding
 from lab.certificates import Certificates
 
 NOW = datetime(2026, 11, 20, 16, 30, tzinfo=timezone.utc)
@@ -112,6 +112,44 @@ def test_rotation_status_names_the_last_rotation() -> None:
         '"/var/log/nginx/access.log" 2026-11-20-0:0:0',
         '"/var/log/nginx/old.log" 2024-9-26-0:0:0',
     ]
+
+
+def mail_entries(release: str) -> list[mail_seeding.Entry]:
+    """Ten days of a mail server."""
+    boxes = ["info@voorbeeld.example", "jan@voorbeeld.example"]
+    server = mail_seeding.Server("mail.voorbeeld.example", "10.0.0.13", boxes, VISITORS["addresses"], release)
+    return mail_seeding.entries({"logins": 20, "wrong": 4, "messages": 6}, server, BORN, NOW)
+
+
+def test_a_mail_servers_journal_is_of_its_life_and_in_order() -> None:
+    found = mail_entries("trixie")
+    moments = [entry.moment for entry in found]
+    assert moments == sorted(moments)
+    assert BORN <= moments[0] < BORN + timedelta(days=1) and NOW - timedelta(days=1) < moments[-1] < NOW
+    days = (NOW - BORN) / timedelta(days=1)
+    of_logins = [entry for entry in found if "-login: Logged in: user=<" in entry.message]
+    assert len(of_logins) == round(20 * days)
+    assert len([entry for entry in found if "(auth failed" in entry.message]) == round(4 * days)
+    messages = [entry.message.split(":")[0] for entry in found if ": removed" in entry.message]
+    assert len(messages) == round(6 * days)
+    for number in messages:
+        told = " ".join(entry.message for entry in found if entry.message.startswith(number))
+        assert all(part in told for part in ("sasl_username=", "from=<", "to=<", "size=", "status=sent"))
+
+
+@pytest.mark.parametrize(("release", "word"), [("bookworm", ": Login: "), ("trixie", ": Logged in: ")])
+def test_each_release_says_logins_in_its_own_words(release: str, word: str) -> None:
+    assert any(word in entry.message for entry in mail_entries(release))
+
+
+def test_a_journal_is_exported_with_moments_of_its_entries() -> None:
+    found = mail_entries("trixie")
+    blocks = mail_seeding.exported(found, "mail1").split("\n\n")
+    assert len(blocks) == len(found) + (blocks[-1] == "")
+    fields = dict(line.split("=", 1) for line in blocks[0].splitlines())
+    assert int(fields["__REALTIME_TIMESTAMP"]) == int(found[0].moment.timestamp() * 1_000_000)
+    assert (fields["_HOSTNAME"], fields["MESSAGE"]) == ("mail1", found[0].message)
+    assert re.fullmatch(r"system@[0-9a-f]{32}-0{15}1-[0-9a-f]{16}\.journal", mail_seeding.file_name(found, "mail1"))
 
 
 def test_the_committed_inventory_is_that_of_the_default_lab() -> None:

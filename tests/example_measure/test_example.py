@@ -125,7 +125,7 @@ def hosts(tree: Path) -> Iterator[Fleet]:
         patch.setattr(fleet, "ROOT", tree)
         patch.setattr(cases, "TESTS", tree / "tests")
         patch.setenv("LAB_NAME", "example")
-        lab = Fleet(os.environ.get("LAB_RELEASE", "trixie"))
+        lab = Fleet(os.environ.get("LAB_RELEASE", "trixie")).only(fleet.WEB)
         lab.lab.up(lab.hosts, fresh=True)
         yield lab
         lab.lab.down()

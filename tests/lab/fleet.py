@@ -47,7 +47,10 @@ class Played:
 
 
 class Fleet:
-    """The hosts of one scenario, on one Debian release, under the statement of inventories/lab."""
+    """The hosts of one scenario, on one Debian release, under the statement of inventories/lab.
+
+    hosts: the containers of its inventory; a virtual machine takes part where a test asks for it by name.
+    """
 
     def __init__(self, release: str) -> None:
         self.release = release
@@ -56,14 +59,12 @@ class Fleet:
         self.inventories = (ROOT / "inventories" / "lab", self.lab.state / "hosts.yml")
         self.reports = self.lab.state / "reports"
         register.write(self.lab.state, ROOT)
-        self.hosts = [host.name for host in self.lab.hosts.values() if host.inventory]
-        self._limit: tuple[str, ...] = ()
+        self.hosts = [host.name for host in self.lab.hosts.values() if host.inventory and not host.is_machine]
 
     def only(self, hosts: Sequence[str]) -> Fleet:
-        """These of its hosts: others are neither put back nor played on."""
+        """The same with these hosts of the lab: others are neither put back nor played on."""
         limited = copy.copy(self)
-        limited.hosts = [host for host in self.hosts if host in hosts]
-        limited._limit = (f"--limit={','.join(limited.hosts)}",)
+        limited.hosts = [host.name for host in self.lab.chosen(hosts)]
         return limited
 
     # -- hosts ------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ class Fleet:
         """The command line that runs a playbook on the scenario's hosts."""
         inventories = [f"--inventory={inventory}" for inventory in self.inventories]
         playbooks = [str(BIN / "ansible-playbook"), f"privacy.hosting.{playbook}"]
-        return [*playbooks, *inventories, *self._limit, *arguments]
+        return [*playbooks, *inventories, f"--limit={','.join(self.hosts)}", *arguments]
 
     def play(self, playbook: str, *arguments: str, **environment: str) -> Played:
         """Run one of the collection's playbooks; a failed run is for the caller to judge, a traceback is not."""

@@ -158,7 +158,7 @@ started:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._change import CHANGE_SPEC, Planned, Transaction, change_host
-from ..module_utils._changes.data_backup import Asked, first_runs, look, plan_host, plan_keys
+from ..module_utils._changes.data_backup import Asked, look, plan_first, plan_host, plan_keys
 
 SPEC = {
     **CHANGE_SPEC,
@@ -200,7 +200,7 @@ def main() -> None:
             return plan_keys(transaction, asked)
         if part == "host":
             return plan_host(transaction, asked)
-        return first_runs(wait, transaction.check, transaction.call)
+        return plan_first(transaction, wait)
 
     change_host(module, f"data_backup_{part}", planned)
 

@@ -178,7 +178,7 @@ def arguments(settings: Settings) -> list[str]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """What restic finds in its environment. Raises Trouble."""
-    told = {"RESTIC_CACHE_DIR": CACHE}
+    told = {"RESTIC_CACHE_DIR": CACHE, "TMPDIR": CACHE}
     if settings.environment_file:
         try:
             with open(settings.environment_file, encoding="utf-8") as stream:

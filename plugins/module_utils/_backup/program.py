@@ -100,6 +100,8 @@ def _restics_complaint(text: str) -> str:
             continue
         if told.get("message_type") == "error":
             return f"{told.get('item', '')}: {(told.get('error') or {}).get('message', told['error'])}"[:300]
+        if told.get("message_type") == "exit_error":
+            return str(told["message"])[:300]
     return lines[-1][:300] if lines else "it does not say why"
 
 

@@ -35,7 +35,7 @@ _SMALL_PG = ("fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_co
 _SMALL_MARIADB = ("--skip-networking", "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0",
                   "--innodb-flush-method=fsync", "--key-buffer-size=8M", "--max-connections=10", "--skip-log-bin",
                   "--event-scheduler=OFF", "--max-allowed-packet=1G", "--skip-name-resolve",
-                  "--secure-file-priv=NULL", "--local-infile=0")  # fmt: skip
+                  "--local-infile=0")  # fmt: skip
 _PG_ROWS = f"SELECT coalesce(sum(({COUNT_ROWS})[1]::text::int8), 0) {TABLES}"
 
 
@@ -97,7 +97,8 @@ def _running(argv: Sequence[str], ready: Sequence[str], directory: str, what: st
 def _last_line(path: str) -> str:
     with open(path, encoding="utf-8", errors="replace") as stream:
         lines = [line.strip() for line in stream if line.strip()]
-    return lines[-1][:200] if lines else "it says nothing"
+    telling = [line for line in lines if "ERROR" in line or "FATAL" in line]
+    return (telling or lines or ["it says nothing"])[-1][:200]
 
 
 # -- PostgreSQL -------------------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def mariadb(dumps: str, wanted: Sequence[Dump], directory: str) -> Iterator[tupl
     )
     client = [first_program("mariadb", "mysql"), "--no-defaults", f"--socket={socket}", "-u", "root"]
     server = [first_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={data}", f"--socket={socket}",
-              f"--tmpdir={directory}", f"--pid-file={directory}/pid", *_SMALL_MARIADB]  # fmt: skip
+              f"--tmpdir={directory}", f"--pid-file={directory}/pid", f"--secure-file-priv={directory}", *_SMALL_MARIADB]  # fmt: skip
     with _running(server, [*client, "-e", "SELECT 1"], directory, what):
         for dump in wanted:
             told = f"{dump.name} of MariaDB {dump.server} cannot be restored"

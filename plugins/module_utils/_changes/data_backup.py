@@ -15,14 +15,14 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._backup import commands, records, servers
 from .._backup.commands import run as run_program
 from .._backup.settings import DIRECTORY, SETTINGS, Settings, Trouble, as_text, load
-from .._change import FILE, ChangeError, Planned, Transaction, Validation
+from .._change import FILE, Caller, ChangeError, Planned, Transaction, Validation
 from .._change import look as look_at
 from .data_backup_repository import SHORTEST, Key, Repository, ensure
 from .data_backup_units import COMMAND, HEADER, UNIT, add, install, inventory_name, jobs
@@ -33,6 +33,7 @@ SSH_CONFIG = f"{DIRECTORY}/ssh_config"
 KNOWN_HOSTS = f"{DIRECTORY}/known_hosts"
 ENVIRONMENT = f"{DIRECTORY}/s3.env"
 _ALIAS = "store"
+JOBS = {"backup": UNIT, "check": f"{UNIT}-check", "restore-test": f"{UNIT}-restore-test"}  # in this order
 _BUCKET = (
     "a repository of S3 is as safe from this host as its bucket makes it: switch on versioning with Object Lock there, "
     "and remove old snapshots with another access key; the role does neither"
@@ -254,37 +255,53 @@ def _of_s3(transaction: Transaction, asked: Asked) -> tuple[str, list[str]]:
 # -- the first runs ---------------------------------------------------------------------------------------------------
 
 
-def first_runs(
-    wait: float, check: bool, call: Callable[[Sequence[str]], Any], sleep: Callable[[float], None] = time.sleep
-) -> Planned:
-    """Let each job run once that has not yet done well with what the host holds now, and wait for it, within bounds.
+def plan_first(transaction: Transaction, wait: float) -> Planned:
+    """Let each job run once that has not yet done well with what the host holds now.
 
-    wait: seconds in all. Raises ChangeError for one that failed.
+    wait: seconds in all. Raises ChangeError, when it is done, for one that failed.
     """
-    result = Planned({"started": []})
+    return Planned(afterwards=lambda: first_runs(wait, transaction.check, transaction.call))
+
+
+def first_runs(wait: float, check: bool, call: Caller) -> dict[str, Any]:
+    """Start what must run, one after the other, and wait within bounds. Raises ChangeError for one that failed."""
+    started: list[str] = []
+    warnings: list[str] = []
     end = time.monotonic() + wait
-    for kind, unit in (("backup", UNIT), ("check", f"{UNIT}-check"), ("restore-test", f"{UNIT}-restore-test")):
-        if not _lacking(kind) and not result.result["started"]:
+    for kind, unit in JOBS.items():
+        if warnings or not (started or _lacking(kind)):
             continue
-        result.result["started"].append(unit)
+        started.append(unit)
         if check:
             continue
         call(("systemctl", "reset-failed", f"{unit}.service"))
         call(("systemctl", "start", "--no-block", f"{unit}.service"))
-        sleep(0.5)
-        while _is_running(unit, call) and time.monotonic() < end:
-            sleep(0.5)
-        if _is_running(unit, call):
-            result.warnings.append(f"{unit}.service is still running; 'systemctl status {unit}' tells how it ends")
-            return result
-        last = records.read(kind)["last"]
-        if not last or not last["ok"]:
-            why = last["trouble"] if last else f"'journalctl -u {unit}' tells why"
-            raise ChangeError(f"{unit}.service failed: {why}")
-    return result
+        if _ends(unit, end, call):
+            _see_that_it_went_well(kind, unit)
+        else:
+            warnings.append(f"{unit}.service is still running; 'systemctl status {unit}' tells how it ends")
+    return {"started": started, "changed": bool(started), "diff": [], "warnings": warnings}
 
 
-def _is_running(unit: str, call: Callable[[Sequence[str]], Any]) -> bool:
+def _ends(unit: str, end: float, call: Caller) -> bool:
+    """Whether a unit that was started ends by then, a moment of time.monotonic()."""
+    while True:
+        time.sleep(0.5)
+        if not _is_running(unit, call):
+            return True
+        if time.monotonic() > end:
+            return False
+
+
+def _see_that_it_went_well(kind: str, unit: str) -> None:
+    """Raises ChangeError."""
+    last = records.read(kind)["last"]
+    if not last or not last["ok"]:
+        why = last["trouble"] if last else f"'journalctl -u {unit}' tells why"
+        raise ChangeError(f"{unit}.service failed: {why}")
+
+
+def _is_running(unit: str, call: Caller) -> bool:
     told = call(("systemctl", "show", "--value", "-p", "ActiveState", f"{unit}.service")).stdout.strip()
     return told in ("activating", "active", "deactivating")
 

@@ -27,9 +27,9 @@ RETENTION = "privacy-hosting-data-backup-retention"
 HEADER = "# Made by privacy.hosting, role data_backup; ansible-playbook privacy.hosting.undo removes it.\n"
 
 _MODULES = (settings, commands, records, servers, dumps, throwaway, program, retention)
-_NEVER_BEFORE = "1 hour"  # the shortest interval between two backups
 
-_ROOTS = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_SETGID CAP_SETUID CAP_SYS_PTRACE"
+
+_ROOTS = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID CAP_SYS_PTRACE"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ _RESTORE = f"""{_STATES}IOSchedulingClass=idle
 CPUWeight=20
 MemoryMax=2G
 TasksMax=200
-CapabilityBoundingSet={_ROOTS} CAP_KILL CAP_SETPCAP CAP_SYS_ADMIN
+CapabilityBoundingSet={_ROOTS} CAP_SETPCAP CAP_SYS_ADMIN
 ProtectHome=read-only
 PrivateTmp=yes
 RestrictNamespaces=net

@@ -14,7 +14,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from lab import machine, mail_seeding, seeding, vm
@@ -45,7 +45,9 @@ for entries in seeded/*.journal; do
     [ -e "$entries" ] || continue
     folder=var/log/journal/$(cat etc/machine-id)
     chroot "$root" install -d -m 2755 -g systemd-journal "/$folder"
+    mount --bind /proc proc
     chroot "$root" /usr/lib/systemd/systemd-journal-remote --output="/$folder/${entries#seeded/}" "/$entries"
+    umount proc
     rm -r seeded
 done
 touch -d "$INSTALLED" etc/machine-id etc/hostname etc/ssh/ssh_host_*_key* var/log/apt var/lib/dpkg/info/*.list
@@ -54,11 +56,6 @@ _FURNISH_CONTAINER = f"""
 root=$("$@" mount "$CONTAINER")
 {_FURNISH}
 "$@" umount "$CONTAINER" > /dev/null
-"""
-# Runs in a machine's initramfs, with the root file system mounted; the machine's later starts leave it as it is.
-_FURNISH_MACHINE = f"""
-[ ! -e "$rootmnt{TRUST}" ] || exit 0
-chroot "$rootmnt" /bin/sh -c "$(cat /furniture.sh)" < /furniture.tar
 """
 
 
@@ -158,17 +155,10 @@ class Furniture:
         furnish = machine.enter([*shell, _FURNISH_CONTAINER, "sh", *machine.PODMAN])
         machine.run(furnish, stdin=self._archive(host), name=f"furnishing {host.name}")
 
-    def initramfs(self, host: Host) -> bytes:
-        """What a machine's initramfs is given at its end, so that its first start furnishes it."""
+    def give_machine(self, host: Host, made: vm.VirtualMachine) -> None:
+        """Furnish a host's virtual machine, which runs."""
         settings = "".join(f"{key}={shlex.quote(value)}\n" for key, value in self._settings(host).items())
-        return cpio(
-            {
-                "scripts/local-bottom/ORDER": b'/scripts/local-bottom/furnish "$@"\n',
-                "scripts/local-bottom/furnish": f"#!/bin/sh{_FURNISH_MACHINE}".encode(),
-                "furniture.sh": f"PATH={vm.PATH} root=/\n{settings}{_FURNISH}".encode(),
-                "furniture.tar": self._archive(host),
-            }
-        )
+        made.furnish(f"root=/\n{settings}{_FURNISH}", self._archive(host))
 
     def _settings(self, host: Host) -> dict[str, str]:
         """What the shell text that furnishes a host is told."""
@@ -227,8 +217,9 @@ class Furniture:
         yield "/etc/ssh/ssh_host_ed25519_key.pub", key.with_suffix(".pub").read_bytes(), 0o644, "root"
         public = (self._state / "id_ed25519.pub").read_bytes()
         yield f"/home/{ACCOUNT}/.ssh/authorized_keys", public, 0o600, ACCOUNT
-        machine_id = hashlib.sha256(key.read_bytes()).hexdigest()[:32]
-        yield "/etc/machine-id", f"{machine_id}\n".encode(), 0o444, "root"
+        if not host.is_machine:  # that has its own, which its journal is kept under
+            machine_id = hashlib.sha256(key.read_bytes()).hexdigest()[:32]
+            yield "/etc/machine-id", f"{machine_id}\n".encode(), 0o444, "root"
         yield "/etc/hostname", f"{host.name}\n".encode(), 0o644, "root"
         yield "/etc/hosts", self._hosts_file().encode(), 0o644, "root"
         yield "/etc/resolv.conf", b"# The lab has no name server.\n", 0o644, "root"
@@ -262,20 +253,6 @@ class Furniture:
             for path in sorted(path for path in root.rglob("*") if path.is_file()):
                 mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
                 yield f"/{path.relative_to(root)}", self._filled_in(path.read_text()).encode(), mode, "root"
-
-
-def cpio(files: Mapping[str, bytes]) -> bytes:
-    """An archive of executable files in the kernel's format for an initramfs ("newc"), with their folders."""
-    folders = sorted({str(parent) for path in files for parent in PurePath(path).parents if str(parent) != "."})
-    entries = [*((path, 0o040755, b"") for path in folders), *((path, 0o100755, files[path]) for path in files)]
-    archive = bytearray()
-    for number, (path, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], start=1):
-        name = path.encode() + b"\0"
-        numbers = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
-        for part in (b"070701" + b"".join(b"%08x" % one for one in numbers) + name, content):
-            archive += part
-            archive += bytes(-len(archive) % 4)
-    return bytes(archive)
 
 
 def _add(

@@ -21,6 +21,12 @@ def more_promises(root: Path = ROOT) -> list[dict[str, Any]]:
     return [promise for path in files for promise in yaml.safe_load(path.read_text())]
 
 
+def own_promises(root: Path = ROOT) -> list[dict[str, Any]]:
+    """The promises of the lab's own register."""
+    told = yaml.safe_load((root / "inventories/lab/group_vars/all/statement.yml").read_text())
+    return told["statement"]["promises"]
+
+
 def statement(root: Path = ROOT) -> dict[str, Any]:
     """The lab's statement with those promises at its end."""
     told = yaml.safe_load((root / "inventories/lab/group_vars/all/statement.yml").read_text())["statement"]

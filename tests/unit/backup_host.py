@@ -159,10 +159,15 @@ class BackupHost(Host):
         if words[0] == "key":
             return Result(argv, 0, json.dumps(self.keys), "")
         if words[0] == "ls" and take is not None:
-            take("".join(self._lines()).encode())
+            self._hand("".join(self._lines()).encode(), take)
         elif take is not None:
-            take(self._dumped(words[2]))
+            self._hand(self._dumped(words[2]), take)
         return Result(argv, 0, "", "")
+
+    def _hand(self, data: bytes, take: Callable[[bytes], bool]) -> None:
+        for start in range(0, len(data), 100):
+            if not take(data[start : start + 100]):
+                return
 
     def _lines(self) -> list[str]:
         told = {"struct_type": "node", "mtime": at(self.changed_hours_ago)}

@@ -343,7 +343,9 @@ _AFFIXES = frozenset(
     )
     for word in words.split()
 )
-_DATE = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_.T]?\d\d[-_.:]?\d\d(?:[-_.:]?\d\d)?Z?)?(?!\d)")
+_DATE = re.compile(
+    r"(?<!\d)(?:19|20)\d\d[-_.]?\d\d[-_.]?\d\d(?:[-_.T]?\d\d[-_.:]?\d\d(?:[-_.:]?\d\d)?Z?)?(?!\d)", re.IGNORECASE
+)
 
 
 def _is_of(one: _Read, server: Server, name: str, several: bool) -> bool | None:

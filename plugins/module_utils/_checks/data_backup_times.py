@@ -65,6 +65,8 @@ def _recent_of(case: Case, repository: Repository, call: Call) -> Finding:
         late = newest is None or (call.job.last is not None and made(newest) < call.job.last - SKEW)
         clause = "" if late else ", though it made a snapshot"
         layers.append(Layer(RUNNING, not late, call.job.result + clause, call.job.source))
+    if not any(layer.proof == OBSERVED and layer.good for layer in layers):
+        layers = [layer for layer in layers if not layer.good]  # a job that runs is no backup
     return case.weighed(
         "recent", subject_of(found), layers, expected=_recent(case), remedy=f"See why {call.job.name} makes none."
     )

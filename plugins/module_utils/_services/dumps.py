@@ -57,7 +57,9 @@ class Reader:
         self._begun = False
         self._head, self._tail, self._plain = b"", b"", 0
         self._names: dict[str, set[str]] = {}
-        self._tables = self._data = 0
+        self._tables = self._data = self._begins = self._ends = 0
+        self._contents: Contents | None = None
+        self._blocks: _Blocks | None = None
 
     def take(self, piece: bytes) -> None:
         """The next piece of the file."""
@@ -78,6 +80,7 @@ class Reader:
     def _look(self, text: bytes) -> None:
         if len(self._head) < HEAD:
             self._head += text[: HEAD - len(self._head)]
+        self._walk(text)
         before = self._tail[-200:]
         self._tail = (self._tail + text)[-TAIL:]
         self._plain += len(text)
@@ -88,6 +91,20 @@ class Reader:
         # what lies wholly in the part seen before was counted then
         self._tables += sum(1 for match in _TABLE.finditer(window) if match.end() > len(before))
         self._data += sum(1 for match in _DATA.finditer(window) if match.end() > len(before))
+        self._begins += sum(1 for match in _BEGINS.finditer(window) if match.end() > len(before))
+        self._ends += sum(1 for match in _ENDS.finditer(window) if match.end() > len(before))
+
+    def _walk(self, text: bytes) -> None:
+        """Follow the data of an archive, once its table of contents was seen."""
+        if self._blocks is not None:
+            self._blocks.take(text)
+        elif self._head.startswith(b"PGDMP") and self._plain + len(text) <= HEAD:
+            try:
+                self._contents = archive(self._head)
+            except (IndexError, ValueError):
+                return
+            self._blocks = _Blocks(self._contents.int_size)
+            self._blocks.take(self._head[self._contents.end :])
 
     def told(self) -> Dump:
         """What the file is, once all of it was taken, or as much as is wanted."""
@@ -124,19 +141,24 @@ class Reader:
             return Dump(self.path, self.size, reason="it does not begin as a dump that is known")
         every = bool(_EVERY.search(self._head[:4096]))
         rows = bool(self._data) if self._tables else None
-        whole: bool | None = bool(_COMPLETE.search(self._tail)) if all_seen else None
+        complete = _COMPLETE[every].search(self._tail) is not None and self._begins == self._ends
+        whole: bool | None = complete if all_seen else None
         reason = "" if whole else "its end is missing" if all_seen else "it was not read to its end"
         return Dump(self.path, self.size, kind, self._databases(), every, whole, reason, rows if all_seen else None)
 
     def _archive(self, all_seen: bool) -> Dump:
-        try:
-            contents = archive(self._head)
-        except (IndexError, ValueError):
+        contents = self._contents
+        if contents is None or self._blocks is None:
             reason = "its table of contents cannot be read"
             return Dump(self.path, self.size, POSTGRESQL, whole=None, reason=reason)
         rows = contents.data > 0 if contents.tables else None
-        if contents.last is None:
-            whole, reason = None, "pg_dump wrote it into a pipe, or was stopped"
+        whole: bool | None
+        if all_seen and self._blocks.ended >= contents.blocks:
+            whole, reason = True, ""
+        elif all_seen:
+            whole, reason = False, "its end is missing"
+        elif contents.last is None:
+            whole, reason = None, "pg_dump wrote it into a pipe, or was stopped, and it was not read to its end"
         elif contents.last >= self.size and self._unpacker is None:
             whole, reason = False, "its end is missing"
         else:
@@ -150,7 +172,12 @@ _NAMED = {  # lines after which a dump of several databases speaks of another on
 }
 _TABLE = re.compile(rb"^CREATE (?:UNLOGGED )?TABLE ", re.MULTILINE)
 _DATA = re.compile(rb"^(?:COPY .* FROM stdin;|INSERT INTO |-- Dumping data for table )", re.MULTILINE)
-_COMPLETE = re.compile(rb"^-- (?:PostgreSQL database (?:cluster )?dump complete|Dump completed)", re.MULTILINE)
+_BEGINS = re.compile(rb"^-- PostgreSQL database dump\r?\n", re.MULTILINE)
+_ENDS = re.compile(rb"^-- PostgreSQL database dump complete\r?\n", re.MULTILINE)
+_COMPLETE = {
+    False: re.compile(rb"^-- (?:PostgreSQL database dump complete|Dump completed)", re.MULTILINE),
+    True: re.compile(rb"^-- PostgreSQL database cluster dump complete", re.MULTILINE),
+}
 _KINDS = (
     (re.compile(rb"^-- PostgreSQL database (?:cluster )?dump", re.MULTILINE), POSTGRESQL),
     (re.compile(rb"^-- (?:MySQL|MariaDB) dump|^/\*M?!\d*\\?- enable the sandbox mode", re.MULTILINE), MARIADB),
@@ -197,13 +224,16 @@ class Contents:
     """The table of contents of an archive of pg_dump.
 
     tables: how many it names, data: of how many it holds the rows; last: where the last data lies, in bytes; None
-    where that was not written down.
+    where that was not written down. blocks: of data, as many as there must be; end: where they begin.
     """
 
     database: str
     tables: int
     data: int
     last: int | None
+    blocks: int
+    end: int
+    int_size: int
 
 
 class _Bytes:
@@ -250,15 +280,68 @@ def archive(data: bytes) -> Contents:
         stream.integer()
     database = stream.text() or ""
     stream.text(), stream.text()
-    tables, rows, last, unknown = 0, 0, 0, False
+    tables, rows, blocks, last, unknown = 0, 0, 0, 0, False
     for _entry in range(stream.integer()):
         described, place = _entry_of(stream, version)
         tables += described == "TABLE"
         rows += described == "TABLE DATA"
+        blocks += described in ("TABLE DATA", "BLOBS")
         if place is None and described in ("TABLE DATA", "BLOBS"):
             unknown = True
         last = max(last, place or 0)
-    return Contents(database, tables, rows, None if unknown else last)
+    return Contents(database, tables, rows, None if unknown else last, blocks, stream.at, stream.int_size)
+
+
+_OF_TABLE, _OF_OBJECTS = 1, 3
+
+
+class _Blocks:
+    """Counts the blocks of data of an archive that came to their end."""
+
+    def __init__(self, int_size: int) -> None:
+        self.ended = 0
+        self._int = int_size + 1  # a byte for the sign
+        self._waiting = b""
+        self._skip = 0
+        self._state = "kind"
+        self._objects = False
+
+    def take(self, piece: bytes) -> None:
+        """The next piece of the file."""
+        self._waiting += piece
+        while self._state and self._step():
+            pass
+        if not self._state:
+            self._waiting = b""
+
+    def _step(self) -> bool:
+        if self._skip:
+            gone = min(self._skip, len(self._waiting))
+            self._waiting, self._skip = self._waiting[gone:], self._skip - gone
+            return not self._skip and bool(self._waiting)
+        size = 1 if self._state == "kind" else self._int
+        if len(self._waiting) < size:
+            return False
+        field, self._waiting = self._waiting[:size], self._waiting[size:]
+        if self._state == "kind":
+            self._objects = field[0] == _OF_OBJECTS
+            # what follows the last block is none of ours
+            self._state = "number" if field[0] in (_OF_TABLE, _OF_OBJECTS) else ""
+        else:
+            self._number(0 if field[0] else int.from_bytes(field[1:], "little"))
+        return True
+
+    def _number(self, value: int) -> None:
+        if self._state == "number":
+            self._state = "object" if self._objects else "length"
+        elif self._state == "object":
+            self._state = "length" if value else "kind"
+            self.ended += not value
+        elif value:
+            self._skip = value
+        else:
+            self._state = "object" if self._objects else "kind"
+            self.ended += not self._objects
 
 
 def _entry_of(stream: _Bytes, version: tuple[int, int, int]) -> tuple[str, int | None]:

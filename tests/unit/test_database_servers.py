@@ -163,7 +163,7 @@ def test_others_that_start_at_boot_are_known_by_their_unit() -> None:
 def postgresql(host: DiskHost, directory: str = "/var/lib/postgresql/15/main") -> Server:
     """A server that runs as this very process's user."""
     return Server(
-        host, "postgresql", "PostgreSQL 15/main", (os.getpid(),), "postgresql@15-main.service", directory, 5432, "process",
+        host, "postgresql", "PostgreSQL 15/main", (os.getpid(),), "postgresql@15-main.service", directory, 5432, "ps",
         socket="/var/run/postgresql/.s.PGSQL.5432",
     )  # fmt: skip
 

@@ -219,6 +219,32 @@ def test_a_copy_on_a_plain_disk_fails_and_one_on_an_encrypted_one_does_not() -> 
     assert asked(moved, "copies") == []
 
 
+def test_a_copy_below_the_mount_point_is_found_where_the_file_system_shows_it() -> None:
+    stat = ("debugfs", "-R", 'stat "/var/lib/mysql/ibdata1"', "/dev/vda")
+    found = asked(with_server(host=DiskHost(answers={stat: "Inode: 131   Type: regular    Mode:  0660\n"})), "copies")
+    assert told(found) == {"MariaDB: below /var/lib/mysql": "fail"}
+    other = ("debugfs", "-R", 'stat "/var/lib/mysql/aria_log_control"', "/dev/vda")
+    assert asked(with_server(host=DiskHost(answers={stat: "", other: ""})), "copies") == []
+
+
+def test_an_open_file_in_a_place_of_its_own_is_of_that_part() -> None:
+    places = (Place("data", GOOD, "datadir"), Place("binlog", "/lv/binlog", "log_bin"))
+    held = (
+        OpenFile("/var/lib/mysql/a", "252:0", "/proc/354/fd/3"),
+        OpenFile("/lv/binlog/b.1", "254:0", "/proc/354/fd/4"),
+    )
+    found = asked(with_server(GOOD, *places, held=held), "files", covers=["data", "logs"])
+    assert told(found) == {"MariaDB: data": "pass", "MariaDB: logs": "fail"}
+
+
+def test_a_servers_own_log_is_no_data_unless_queries_are_logged() -> None:
+    held = OpenFile("/var/log/mysql/all.log", "254:0", "/proc/354/fd/4")
+    places = [Place("data", GOOD, "datadir"), Place("wal", GOOD, "x")]
+    assert told(asked(with_server(GOOD, *places, held=(held,)), "files", covers=["logs"])) == {"MariaDB: logs": "pass"}
+    places.append(Place("log", "/var/log/mysql/all.log", "general_log_file"))
+    assert told(asked(with_server(GOOD, *places, held=(held,)), "files", covers=["logs"])) == {"MariaDB: logs": "fail"}
+
+
 def test_a_copy_that_cannot_be_judged_is_an_error() -> None:
     host = with_server(host=DiskHost(files={"/lv/x": "", "/srv/old/ibdata1": "", "/.dockerenv": ""}))
     assert told(asked(host, "copies")) == {"/srv/old": "error"}

@@ -9,13 +9,14 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from .._finding import CONFIGURED, ERROR, NOT_APPLICABLE, OBSERVED, Finding, Layer
 from .._host import Host, Unseen
 from .._measure import Check, Question
-from .._services import block_devices, database_files, database_servers, listeners, mounts
+from .._services import block_devices, covered, database_files, database_servers, listeners, mounts
 from .._services.block_devices import Protection
 from .._services.database_files import BINLOG, DATA, LOG, TABLESPACE, TEMPORARY, WAL, OpenFile, Place
 from .._services.database_servers import MARIADB, Server
@@ -115,9 +116,10 @@ def _layers(host: Host, server: Server, part: str) -> Iterator[tuple[Layer, Prot
     for (proof, seen, good, source), (paths, told) in by_text.items():
         where = ", ".join(dict.fromkeys(paths))
         late = "" if proof != CONFIGURED or not server.running else " from its next start on"
-        yield Layer(proof, good, f"{where}{late}: {seen}{unmounted(host, paths[0])}", source or told.source), told
+        bare = unmounted(host, paths[0]) if good is False else ""
+        yield Layer(proof, good, f"{where}{late}: {seen}{bare}", source or told.source), told
     if server.running:
-        yield from _open(host, server, part, any(place.role == LOG for place in places))
+        yield from _open(host, server, part)
 
 
 def _protection(host: Host, server: Server, place: Place) -> Protection:
@@ -143,17 +145,17 @@ def _softened(server: Server, part: str, told: Protection) -> Protection:
     return Protection(None, f"{told.seen}; {what}", told.source)
 
 
-def _open(host: Host, server: Server, part: str, logs: bool) -> Iterator[tuple[Layer, Protection] | str]:
+def _open(host: Host, server: Server, part: str) -> Iterator[tuple[Layer, Protection] | str]:
     """What the files that a server holds open lie on."""
+    places: list[Place] = []
+    with contextlib.suppress(Unseen):  # told already
+        places = database_files.places(server)
     try:
-        files = [
-            one
-            for one in database_files.open_files(server)
-            if (role := database_files.role_of(server, one.path)) in PARTS[part] and (role != LOG or logs)
-        ]
+        roles = {one: _role(server, places, one) for one in database_files.open_files(server)}
     except Unseen as unseen:
         yield str(unseen)
         return
+    files = [one for one, role in roles.items() if role in PARTS[part]]
     told: dict[Protection, list[OpenFile]] = {}
     for one in files:
         told.setdefault(_softened(server, part, _of_open(host, server, one)), []).append(one)
@@ -161,6 +163,20 @@ def _open(host: Host, server: Server, part: str, logs: bool) -> Iterator[tuple[L
         first = those[0].path.removesuffix(" (deleted)")
         what = f"{first} and {len(those) - 1} more, open" if len(those) > 1 else f"{first}, open"
         yield Layer(OBSERVED, protection.good, f"{what}: {protection.seen}", those[0].source), protection
+
+
+def _role(server: Server, places: Sequence[Place], one: OpenFile) -> str:
+    """The role of an open file: that of a place of its own that it lies in, else by its name. '' for no data."""
+    inside = [
+        place
+        for place in places
+        if place.role != DATA
+        and one.path.startswith(place.path)
+        and not server.data_directory.startswith(place.path.rstrip("/"))
+    ]
+    role = max(inside, key=lambda place: len(place.path)).role if inside else database_files.role_of(server, one.path)
+    # what a server tells of itself in a log is no data, unless it is set to log queries there
+    return "" if role == LOG and not inside else role
 
 
 def _of_open(host: Host, server: Server, one: OpenFile) -> Protection:
@@ -190,6 +206,8 @@ def _check_copies(host: Host, question: Question, option: str) -> Iterator[Findi
     for server in database_servers.servers(host):
         used.add(host.real(server.data_directory))
     expected = "no copy of databases' files on devices that are not encrypted"
+    for server in database_servers.servers(host):
+        yield from _hidden(host, server, option, expected)
     for directory in _data_directories(host):
         if host.real(directory) in used or any(host.real(directory).startswith(f"{one}/") for one in used):
             continue
@@ -200,6 +218,21 @@ def _check_copies(host: Host, question: Question, option: str) -> Iterator[Findi
                 f"remove {directory} once it is not needed any more ({NAME}_old_copy: remove, for what harden copied)"
             )
             yield finding("copies", option, directory, expected, [layer], remedy)
+
+
+def _hidden(host: Host, server: Server, option: str, expected: str) -> Iterator[Finding]:
+    """What was there before the encrypted file system was mounted over it, where debugfs can look below (ext4)."""
+    for below in covered.below(host, mounts.view(host), server.data_directory):
+        told = block_devices.of_mount(host, below.mount)
+        if told.good is True:
+            continue
+        for mark in database_servers.MARKS[server.kind]:
+            if covered.exists(host, below, mark):
+                what = f"below what is mounted at {below.point} lies an older copy of {server.name}: {told.seen}"
+                layer = Layer(OBSERVED, told.good, what, f"debugfs {below.device}")
+                remedy = f"stop {server.name}, unmount {below.point}, and remove what is there then; mount it again"
+                yield finding("copies", option, f"{server.name}: below {below.point}", expected, [layer], remedy)
+                break
 
 
 def _data_directories(host: Host) -> list[str]:

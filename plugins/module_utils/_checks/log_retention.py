@@ -13,14 +13,15 @@ import glob as globbing
 import math
 from collections.abc import Iterator
 
-from .._finding import CONFIGURED, ERROR, NOT_APPLICABLE, OBSERVED, Finding, Layer
+from .._finding import ERROR, NOT_APPLICABLE, OBSERVED, Finding, Layer
 from .._host import Host, Unseen
 from .._measure import Check, Question
-from .._services import journald, listeners, logfamilies, web
+from .._services import listeners, logfamilies, web
 from .._services.logfamilies import Family
 from .._services.virtualhost import PIPE, STREAM, SYSLOG, AccessLog, ErrorLog, WebServer
-from .log_retention_case import JITTER_DAYS, NAME, QUIET, Case, case_of, some
+from .log_retention_case import NAME, Case, case_of, some
 from .log_retention_destroyed import check_destruction, check_remains, check_timer
+from .log_retention_journal import destroying, keeping
 from .log_retention_kept import check_deleters, check_history, check_rotation, writes
 
 _DELETED = " (deleted)"  # behind the path of an open file that has no name any more
@@ -29,14 +30,23 @@ _DELETED = " (deleted)"  # behind the path of an open file that has no name any 
 
 
 def _check_subjects(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """That a period is set, that nobody unknown writes web logs, and that the servers' configuration could be read."""
+    """That a period is set, that nobody unknown writes logs, and that the servers' configuration could be read."""
     case = case_of(host, question, option)
     if case is None:
         yield Finding(
-            NAME, "subjects", option, "web logs", ERROR, "", "a period", "no period is set", "",
+            NAME, "subjects", option, f"{option} logs", ERROR, "", "a period", "no period is set", "",
             f"set measures.{NAME}.{option} in the register, with its reason",
         )  # fmt: skip
-        return
+    elif option == "mail":
+        from . import log_retention_mail
+
+        yield from log_retention_mail.check_subjects(case)
+    else:
+        yield from _web_subjects(case)
+
+
+def _web_subjects(case: Case) -> Iterator[Finding]:
+    host, option = case.host, case.option
     for unknown in listeners.unknown_listeners(host):
         yield case.error(
             "subjects", str(unknown.program), f"{unknown}: whether it writes logs of visits is not known", "",
@@ -123,10 +133,17 @@ def _check_later(host: Host, question: Question, option: str) -> Iterator[Findin
 
 
 def _check_journal(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Web logs that are handed on: to the journal of this host, or to another machine."""
+    """Logs that are handed on: to the journal of this host, or to another machine."""
     case = case_of(host, question, option)
-    if case is None:
-        return
+    if case is not None and option == "mail":
+        from . import log_retention_mail
+
+        yield from log_retention_mail.check_journal(case)
+    elif case is not None:
+        yield from _web_in_journal(host, case)
+
+
+def _web_in_journal(host: Host, case: Case) -> Iterator[Finding]:
     vhosts = [vhost for server in web.web_servers(host) for vhost in server.vhosts]
     views = [log for vhost in vhosts for log in vhost.logs if log.kind in (SYSLOG, STREAM)]
     errors = [log for vhost in vhosts for log in vhost.error_logs if log.kind in (SYSLOG, STREAM)]
@@ -144,11 +161,10 @@ def _check_journal(host: Host, question: Question, option: str) -> Iterator[Find
     if any(process.name in ("rsyslogd", "syslog-ng") for process in host.processes()):
         what = "the syslog daemon writes these lines to files that are not judged"
         yield case.error("journal", "syslog", what, source, own_files)
-    keeping, destroying = _journal(case, source)
     if any(map(_is_local, views)):
-        yield case.finding("journal", "the journal: kept", case.kept, [], own_files, needed=keeping)
+        yield case.finding("journal", "the journal: kept", case.kept, [], own_files, needed=keeping(case, source))
     limits = f"set MaxRetentionSec={math.ceil(case.period.max_days)}d and MaxFileSec=1d in journald.conf"
-    yield case.finding("journal", "the journal: destroyed", case.destroyed, [], limits, needed=destroying)
+    yield case.finding("journal", "the journal: destroyed", case.destroyed, [], limits, needed=destroying(case))
 
 
 def _is_local(log: AccessLog | ErrorLog) -> bool:
@@ -157,43 +173,14 @@ def _is_local(log: AccessLog | ErrorLog) -> bool:
     return log.kind == STREAM or not log.path or "/dev/log" in log.path or log.path.startswith(local)
 
 
-def _journal(case: Case, source: str) -> tuple[list[Layer], list[Layer]]:
-    """Layers about keeping, and about destroying, of the journal that web logs are in."""
-    host = case.host
-    oldest, limit = journald.oldest(host), journald.days(host, "MaxRetentionSec")
-    where = journald.settings(host).get("MaxRetentionSec", ("", "journald.conf"))[1]
-    file_days = journald.days(host, "MaxFileSec") or 31.0
-    said = f"oldest entry {oldest:%Y-%m-%d}" if oldest else "no entry"
-    if not journald.is_persistent(host):
-        keeping = [Layer(CONFIGURED, False, "the journal is lost at every start of the host", source)]
-    elif limit and limit + JITTER_DAYS < case.kept_days:
-        keeping = [Layer(CONFIGURED, False, f"MaxRetentionSec keeps {limit:.0f} days", where)]
-    elif oldest is not None and oldest <= case.cutoff + QUIET:
-        keeping = [Layer(OBSERVED, True, f"{said}, as old as the period", "journalctl --header")]
-    else:
-        keeping = [Layer(OBSERVED, None, f"{said}; the journal's limit of size may throw entries away sooner", source)]
-    if oldest is not None and oldest < case.gone:
-        return keeping, [Layer(OBSERVED, False, said, "journalctl --header")]
-    if not limit or limit + file_days > case.gone_days:
-        how = (
-            f"MaxRetentionSec {limit:.0f} days, MaxFileSec {file_days:.0f} days"
-            if limit
-            else "no MaxRetentionSec is set"
-        )
-        return keeping, [Layer(CONFIGURED, False, f"nothing destroys entries in time: {how}", where)]
-    return keeping, [
-        Layer(CONFIGURED, True, f"MaxRetentionSec {limit:.0f} days, MaxFileSec {file_days:.0f} days", where)
-    ]
-
-
 CHECKS = (
-    Check("subjects", ("web",), _check_subjects),
-    Check("rotation", ("web",), check_rotation),
-    Check("deleters", ("web",), check_deleters),
-    Check("history", ("web",), check_history),
-    Check("remains", ("web",), check_remains),
-    Check("destruction", ("web",), check_destruction),
-    Check("timer", ("web",), check_timer),
-    Check("journal", ("web",), _check_journal),
-    Check("later", ("mail", "panel"), _check_later),
+    Check("subjects", ("web", "mail"), _check_subjects),
+    Check("rotation", ("web", "mail"), check_rotation),
+    Check("deleters", ("web", "mail"), check_deleters),
+    Check("history", ("web", "mail"), check_history),
+    Check("remains", ("web", "mail"), check_remains),
+    Check("destruction", ("web", "mail"), check_destruction),
+    Check("timer", ("web", "mail"), check_timer),
+    Check("journal", ("web", "mail"), _check_journal),
+    Check("later", ("panel",), _check_later),
 )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""log_retention: one promise about web logs on one host, and what its checks share.
+"""log_retention: one promise about logs of one kind on one host, and what its checks share.
 
 PRIVATE to the collection.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .._finding import ERROR, Finding, Layer, weigh
 from .._host import Host
@@ -19,7 +20,10 @@ from .._measure import Question
 from .._option import Period
 from .._services import logfamilies, web
 from .._services.logfamilies import Family
-from .._services.virtualhost import LogFile
+from .._services.virtualhost import LogFile, WebServer
+
+if TYPE_CHECKING:
+    from .._services.mail_logs import Program
 
 NAME = "log_retention"
 HARDEN = "run privacy.hosting.harden with --tags log_retention"
@@ -32,7 +36,7 @@ NAMED = 3  # how many of many things one line of evidence names
 
 @dataclass(frozen=True)
 class Case:
-    """One promise about web logs on one host.
+    """One promise about logs on one host. option: of which: web or mail.
 
     cutoff: lines from before it may go, and must go soon; gone: lines from before it must be gone.
     kept_days: how long a line must be kept, counted from now; gone_days: how old one may become, at most.
@@ -68,10 +72,33 @@ class Case:
     def destroyed(self) -> str:
         return f"no line older than {self.period} and {self.question.settings.get('late') or '3 days'}"
 
+    @property
+    def logs(self) -> list[LogFile]:
+        """The files that services are configured to write."""
+        if self.option == "mail":
+            from . import log_retention_mail
+
+            return log_retention_mail.logs_of(self)
+        return log_files_of(self.host)
+
+    @property
+    def servers(self) -> Sequence[WebServer | Program]:
+        """The services that write them."""
+        if self.option == "mail":
+            from .._services import mail_logs
+
+            return mail_logs.mail_logs(self.host).programs
+        return web.web_servers(self.host)
+
+    @property
+    def subject(self) -> str:
+        """What all of these logs are called."""
+        return f"{self.option} logs"
+
     def found(self) -> logfamilies.Found:
-        """The web logs of the host."""
-        more = tuple(self.question.settings.get("web_paths") or ())
-        return logfamilies.find(self.host, log_files_of(self.host), more)
+        """The logs of the host."""
+        more = tuple(self.question.settings.get(f"{self.option}_paths") or ())
+        return logfamilies.find(self.host, self.logs, more, logfamilies.SUBJECTS[self.option])
 
     def families(self) -> list[Family]:
         return self.found().families
@@ -123,4 +150,5 @@ def case_of(host: Host, question: Question, option: str) -> Case | None:
 
 
 def log_files_of(host: Host) -> list[LogFile]:
+    """The files that web servers are configured to write. Raises Unseen."""
     return [*web.log_files(host), *(log for server in web.web_servers(host) for log in server.other_logs)]

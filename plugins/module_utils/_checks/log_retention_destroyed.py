@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""log_retention: whether web logs are gone soon after the promised period, by something automatic.
+"""log_retention: whether logs are gone soon after the promised period, by something automatic.
 
 PRIVATE to the collection.
 """
@@ -14,7 +14,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._finding import CONFIGURED, OBSERVED, RUNNING, Finding, Layer
 from .._host import Host
@@ -124,7 +124,7 @@ def _fate(case: Case, family: Family) -> _Fate:
     unlike = {piece.path for piece in family.pieces if not _like_a_log(piece)}
     left = []
     for path in paths:
-        means = _means(case, path, rotations, rotated_days, path in unlike)
+        means = _means(case, family, path, rotations, rotated_days, path in unlike)
         if means is None:
             left.append(path)
             continue
@@ -142,9 +142,12 @@ def _rotated(case: Case, family: Family, rotations: Sequence[Rotation], fate: _F
     if not family.configured or retention.is_dated(family):
         return 1.0
     sound = next((rotation for rotation in rotations if not rotation.hindrance), None)
-    if sound is not None and not math.isinf(sound.every_days):
-        fate.rotating.append(sound.run.job)
-        return sound.every_days
+    if sound is not None:
+        most = logrotate.interval(_never_empty(sound.stanza.rules, family), sound.run.job.every_days)[1]
+        every_days = most if family.is_shared else sound.every_days
+        if not math.isinf(every_days):
+            fate.rotating.append(sound.run.job)
+            return every_days
     unknown = "" if rotations else _unknown(cleaning.unknown_jobs(case.host))
     if unknown and _rotated_by_others(case.host, family):
         return 1.0
@@ -194,7 +197,14 @@ def _like_a_log(piece: Piece) -> bool:
     return stamped or bool(re.search(r"access|error|log", os.path.basename(piece.path)))
 
 
-def _means(case: Case, path: str, rotations: Sequence[Rotation], rotated_days: float, unlike: bool) -> _Means | None:
+def _never_empty(rules: logrotate.Rules, family: Family) -> logrotate.Rules:
+    """Rules for a log that many programs write to, so that it is never empty when it is looked at."""
+    return replace(rules, ifempty=True) if family.is_shared else rules
+
+
+def _means(
+    case: Case, family: Family, path: str, rotations: Sequence[Rotation], rotated_days: float, unlike: bool
+) -> _Means | None:
     """What destroys a file in time, what really runs before what does not; None where nothing does.
 
     unlike: it does not look like a log, so that what goes by the lines of logs passes over it.
@@ -210,7 +220,7 @@ def _means(case: Case, path: str, rotations: Sequence[Rotation], rotated_days: f
             found.append(_Means(words, cleaner.source, cleaner.job, by_rotation=False))
     for rotation in rotations:
         rules, job = rotation.stanza.rules, rotation.run.job
-        days = logrotate.destroyed_days(rules, job.every_days)
+        days = logrotate.destroyed_days(_never_empty(rules, family), job.every_days)
         # where the log is gone, its archives are never looked at again
         sound = case.host.stat(rotation.log) is not None and not rotation.hindrance
         if sound and days <= case.gone_days and logrotate.reaches(rules, rotation.log, path):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""log_retention: whether web logs are there for the whole period that was promised.
+"""log_retention: whether logs are there for the whole period that was promised.
 
 PRIVATE to the collection.
 """
@@ -20,12 +20,12 @@ from .._finding import CONFIGURED, OBSERVED, Finding, Layer
 from .._host import Host, Unseen
 from .._measure import Question
 from .._services import cleaners as cleaning
-from .._services import logfamilies, logfile, logrotate, origin, retention, web
+from .._services import logfamilies, logfile, logrotate, origin, retention
 from .._services.cleaners import Cleaner
 from .._services.jobs import Job
 from .._services.logfamilies import Family, Piece
 from .._services.retention import Rotation
-from .log_retention_case import HARDEN, JITTER_DAYS, NAME, QUIET, Case, case_of, log_files_of, some
+from .log_retention_case import HARDEN, JITTER_DAYS, NAME, QUIET, Case, case_of, some
 
 _WRITTEN = dt.timedelta(hours=1)  # a configuration is edited for as long after it took effect
 # a log with this many lines a day has no three days without one; and with so many, not even a day and a half
@@ -35,7 +35,7 @@ _QUIET_BUSY = dt.timedelta(days=1.5)
 
 
 def check_rotation(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Rotation throws no page view away before its time."""
+    """Rotation throws no page view, and no line of a mail server, away before its time."""
     case = case_of(host, question, option)
     if case is None:
         return
@@ -52,11 +52,11 @@ def check_rotation(host: Host, question: Question, option: str) -> Iterator[Find
 
 
 def _must_be_kept(case: Case, family: Family) -> bool:
-    """Whether a log holds page views of the period: a server writes them, or wrote them before the site was removed."""
+    """Whether a log holds what must be kept: a server writes it, or wrote it before the site was removed."""
     if family.configured:
         return family.is_access
     young = any(piece.modified > case.cutoff for piece in family.pieces)
-    copy = any(family.log.startswith(log.path) for log in log_files_of(case.host))
+    copy = any(family.log.startswith(log.path) for log in case.logs)
     return young and not copy and "error" not in os.path.basename(family.log)
 
 
@@ -95,7 +95,7 @@ def _longer(case: Case, rotation: Rotation) -> str:
 
 
 def check_deleters(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Nothing beside rotation destroys page views before their time."""
+    """Nothing beside rotation destroys what must be kept before its time."""
     case = case_of(host, question, option)
     if case is None:
         return
@@ -122,9 +122,9 @@ def check_deleters(host: Host, question: Question, option: str) -> Iterator[Find
             good = replace(good, seen=f"{good.seen}; the inventory vouches for {names} ({NAME}_harmless_jobs)")
         remedy = (
             "let it say what it destroys (find, rm, tmpfiles.d, logrotate), run it as a user without rights, or, if "
-            f"you know that it destroys no web logs, name it in {NAME}_harmless_jobs"
+            f"you know that it destroys no {case.subject}, name it in {NAME}_harmless_jobs"
         )
-        yield case.finding("deleters", "web logs", case.kept, [] if doubts else [good], remedy, needed=doubts)
+        yield case.finding("deleters", case.subject, case.kept, [] if doubts else [good], remedy, needed=doubts)
 
 
 def unknown_jobs(case: Case) -> tuple[list[Job], list[Job]]:
@@ -175,7 +175,7 @@ def _early_cleaner(case: Case, cleaner: Cleaner, hit: Sequence[Family]) -> Findi
 
 
 def check_history(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """No page view was thrown away so far: logs go back to the period's or their own beginning, without holes."""
+    """Nothing was thrown away so far: logs go back to the period's or their own beginning, without holes."""
     case = case_of(host, question, option)
     if case is None:
         return
@@ -208,7 +208,7 @@ def _history(case: Case, family: Family, families: Sequence[Family]) -> tuple[li
 def _empty(case: Case, family: Family) -> list[Layer]:
     """What a log without any line tells: it was never written to, or it was emptied."""
     written = [piece for piece in family.pieces if piece.path == family.log]
-    server = next((server for server in web.web_servers(case.host) if server.pid and writes(server.name, family)), None)
+    server = next((server for server in case.servers if server.pid and writes(server.name, family)), None)
     if not family.pieces:
         unseen = [told for told in case.found().unseen if os.path.dirname(family.log) in told]
         if unseen:
@@ -241,20 +241,20 @@ def _start(
     if before is not None:
         ended = f"{before.log} went before it, until {_newest(before):%Y-%m-%d}, and is judged for itself"
         return Layer(OBSERVED, True, f"{said}; nothing older is missing: {ended}", path), ""
-    since = case.question.settings.get("web_since")
+    since = case.question.settings.get(f"{case.option}_since")
     others = [other.oldest for other in families if other.is_access]
     first = min((one.begins.when for one in others if one and one.begins), default=when)
     if since and latest is not None and first > latest.when + QUIET:
         missing = f"{said}, but logs are kept here since {since}: the days between are missing from every log"
         return Layer(OBSERVED, False, missing, path), f"find out what took them; {HARDEN}"
     known = f", but {latest.evidence} ({latest.when:%Y-%m-%d})" if latest else ""
-    name = f"{NAME}_web_since: '{when:%Y-%m-%d}'"
+    name = f"{NAME}_{case.option}_since: '{when:%Y-%m-%d}'"
     of_site = f"{NAME}_web_since_sites: ['{family.sites[0] if family.sites else family.log} {when:%Y-%m-%d}']"
     return (
         Layer(OBSERVED, None, f"{said}{known}: whether older lines were thrown away cannot be told", path),
         (
-            f"if nothing was thrown away since logging began, say when that was: {name} in the host's variables, "
-            f"or for this log alone {of_site}"
+            f"if nothing was thrown away since logging began, say when that was: {name} in the host's variables"
+            + (f", or for this log alone {of_site}" if case.option == "web" else "")
         ),
     )
 
@@ -275,12 +275,13 @@ def _origins(case: Case, family: Family, when: dt.datetime) -> list[origin.Origi
     settings, found = case.question.settings, []
     host = origin.of_host(case.host)
     found += [host] if host else []
-    if settings.get("web_since"):
-        found.append(origin.Origin(_day(case, settings["web_since"]), f"{NAME}_web_since"))
-    for entry in settings.get("web_since_sites") or ():
+    since = f"{case.option}_since"
+    if settings.get(since):
+        found.append(origin.Origin(since_day(case, settings[since]), f"{NAME}_{since}"))
+    for entry in settings.get(f"{case.option}_since_sites") or ():
         name, _blank, day = str(entry).strip().rpartition(" ")
         if name.strip() in (*family.sites, family.log):
-            found.append(origin.Origin(_day(case, day), f"{NAME}_web_since_sites"))
+            found.append(origin.Origin(since_day(case, day), f"{NAME}_web_since_sites"))
     directory = origin.of_directory(case.host, os.path.dirname(family.log))
     found += [directory] if directory else []
     # a new site's log begins when its configuration was written; of any other log that is long ago
@@ -288,7 +289,8 @@ def _origins(case: Case, family: Family, when: dt.datetime) -> list[origin.Origi
     return [*found, *(one for one in told if one.when - _WRITTEN <= when <= one.when + QUIET)]
 
 
-def _day(case: Case, text: object) -> dt.datetime:
+def since_day(case: Case, text: object) -> dt.datetime:
+    """The beginning of the day that an option names. Raises Unseen."""
     try:
         day = dt.datetime.combine(dt.date.fromisoformat(str(text)), dt.time(), dt.timezone.utc)
     except ValueError:

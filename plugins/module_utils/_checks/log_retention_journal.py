@@ -1,0 +1,52 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""log_retention: how long the journal keeps lines, and whether it then destroys them.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from .._finding import CONFIGURED, OBSERVED, Layer
+from .._services import journald
+from .log_retention_case import JITTER_DAYS, QUIET, Case
+
+HEADER = "journalctl --header"
+_FILE_DAYS = 31.0  # of MaxFileSec, where nothing sets it
+
+
+def file_days(case: Case) -> float:
+    """The most days that one file of the journal spans."""
+    return journald.days(case.host, "MaxFileSec") or _FILE_DAYS
+
+
+def where(case: Case, key: str) -> str:
+    """Where a setting stands."""
+    return journald.settings(case.host).get(key, ("", "journald.conf"))[1]
+
+
+def keeping(case: Case, source: str) -> list[Layer]:
+    """What tells whether the journal keeps lines long enough. source: of what writes into it."""
+    oldest, limit = journald.oldest(case.host), journald.days(case.host, "MaxRetentionSec")
+    said = f"oldest entry {oldest:%Y-%m-%d}" if oldest else "no entry"
+    if not journald.is_persistent(case.host):
+        return [Layer(CONFIGURED, False, "the journal is lost at every start of the host", source)]
+    if limit and limit + JITTER_DAYS < case.kept_days:
+        return [Layer(CONFIGURED, False, f"MaxRetentionSec keeps {limit:.0f} days", where(case, "MaxRetentionSec"))]
+    if oldest is not None and oldest <= case.cutoff + QUIET:
+        return [Layer(OBSERVED, True, f"{said}, as old as the period", HEADER)]
+    return [Layer(OBSERVED, None, f"{said}; the journal's limit of size may throw entries away sooner", source)]
+
+
+def destroying(case: Case) -> list[Layer]:
+    """What tells whether the journal destroys lines in time."""
+    oldest, limit = journald.oldest(case.host), journald.days(case.host, "MaxRetentionSec")
+    if oldest is not None and oldest < case.gone:
+        return [Layer(OBSERVED, False, f"oldest entry {oldest:%Y-%m-%d}", HEADER)]
+    span, source = file_days(case), where(case, "MaxRetentionSec")
+    how = f"MaxRetentionSec {limit:.0f} days, MaxFileSec {span:.0f} days" if limit else "no MaxRetentionSec is set"
+    if not limit or limit + span > case.gone_days:
+        return [Layer(CONFIGURED, False, f"nothing destroys entries in time: {how}", source)]
+    return [Layer(CONFIGURED, True, how, source)]

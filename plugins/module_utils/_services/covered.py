@@ -38,7 +38,8 @@ def below(host: Host, view: View, path: str) -> Iterator[Covered]:
         device = block_devices.picture(host).numbered(outer.numbers)
         if outer.type in ("ext2", "ext3", "ext4") and device is not None:
             inside = os.path.relpath(path, outer.point)
-            yield Covered(mount.point, outer, f"/dev/{device.name}", os.path.normpath(f"{outer.root.rstrip('/')}/{inside}"))
+            root = outer.root.rstrip("/")
+            yield Covered(mount.point, outer, f"/dev/{device.name}", os.path.normpath(f"{root}/{inside}"))
         mount = outer
 
 

@@ -219,6 +219,14 @@ def test_a_copy_on_a_plain_disk_fails_and_one_on_an_encrypted_one_does_not() -> 
     assert asked(moved, "copies") == []
 
 
+def test_what_harden_left_behind_is_a_copy_until_it_is_gone() -> None:
+    old = "/srv/binlog.unencrypted"
+    moved = {"/var/lib/privacy-hosting/disk-encryption/moved.json": json.dumps([{"path": "/srv/binlog", "old": old}])}
+    assert asked(with_server(host=DiskHost(files=moved)), "copies") == []
+    host = with_server(host=DiskHost(files={**moved, f"{old}/bin.000001": ""}))
+    assert told(asked(host, "copies")) == {old: "fail"}
+
+
 def test_a_copy_below_the_mount_point_is_found_where_the_file_system_shows_it() -> None:
     stat = ("debugfs", "-R", 'stat "/var/lib/mysql/ibdata1"', "/dev/vda")
     found = asked(with_server(host=DiskHost(answers={stat: "Inode: 131   Type: regular    Mode:  0660\n"})), "copies")

@@ -10,6 +10,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -33,6 +34,7 @@ _OLD_PLACES = (
     "/var/lib/*", "/var/lib/*/*", "/var/lib/postgresql*/*/*", "/var/backups/*", "/var/backups/*/*", "/srv/*",
     "/srv/*/*", "/root/*", "/home/*", "/home/*/*", "/opt/*", "/mnt/*", "/mnt/*/*", "/data/*", "/backup*/*", "/*",
 )  # fmt: skip
+_MOVED = "/var/lib/privacy-hosting/disk-encryption/moved.json"
 
 
 # -- what there is to judge -------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ def _check_copies(host: Host, question: Question, option: str) -> Iterator[Findi
     expected = "no copy of databases' files on devices that are not encrypted"
     for server in database_servers.servers(host):
         yield from _hidden(host, server, option, expected)
-    for directory in _data_directories(host):
+    for directory in sorted({*_data_directories(host), *_left_by_harden(host)}):
         if host.real(directory) in used or any(host.real(directory).startswith(f"{one}/") for one in used):
             continue
         told = block_devices.of_path(host, mounts.view(host), directory)
@@ -240,6 +242,17 @@ def _data_directories(host: Host) -> list[str]:
     marks = ("PG_VERSION", "ibdata1", "aria_log_control")
     found = {os.path.dirname(path) for place in _OLD_PLACES for mark in marks for path in host.glob(f"{place}/{mark}")}
     return sorted(path for path in found if not _inside_another(path, found))
+
+
+def _left_by_harden(host: Host) -> list[str]:
+    """What harden copied to an encrypted device and has not removed since. Raises Unseen."""
+    if host.stat(_MOVED) is None:
+        return []
+    try:
+        told = [str(one["old"]) for one in json.loads(host.read(_MOVED))]
+    except (ValueError, TypeError, KeyError):
+        raise Unseen(f"{_MOVED} was not understood") from None
+    return [path for path in told if host.stat(path) is not None]
 
 
 def _inside_another(path: str, directories: Iterable[str]) -> bool:

@@ -154,7 +154,7 @@ class ActionModule(ActionBase):
                 except (AnsibleError, ValueError) as error:
                     raise NotAsked("settings", f"the variable {name} cannot be used: {one_line(error)}") from None
                 if option.type == "hosts":
-                    asking = [promise for promise in promises if measure in promise.measures]
+                    asking = [promise for promise in promises if asks(promise, measure, option.part)]
                     told[option.name] = audited(told[option.name], asking, variables)
         return settings
 
@@ -178,6 +178,11 @@ def skipped_measures(variables: Mapping[str, Any]) -> dict[str, str]:
         for measure in MEASURES
         if measure in unwanted or (named and measure not in named)
     }
+
+
+def asks(promise: Promise, measure: str, part: Sequence[str]) -> bool:
+    """Whether a promise sets one of these options of a measure; any of them, where none is named."""
+    return measure in promise.measures and (not part or not set(part).isdisjoint(promise.measures[measure]))
 
 
 def audited(named: Iterable[str], promises: Sequence[Promise], variables: Mapping[str, Any]) -> list[str]:

@@ -172,7 +172,7 @@ class Option:
     'first' (the earlier choice), or '' where neither is stricter, which makes differing values an error.
     ``type``: that of 'hosts' names hosts of the inventory that keep their part of the same promises; the audit leaves
     out those that it does not hold against them. One of type 'secret' is for the role alone: no promise sets it, and no
-    host is sent it for an audit.
+    host is sent it for an audit. ``part``: of 'hosts', the judged options that they answer for; all, if it is empty.
     """
 
     name: str
@@ -183,6 +183,7 @@ class Option:
     judged: bool = True
     promisable: bool = True
     stricter: str = ""
+    part: tuple[str, ...] = ()
     example: str = field(default="", compare=False)
 
     def parse(self, value: object) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.privacy.hosting.plugins.action.audit import audited
+from ansible_collections.privacy.hosting.plugins.action.audit import asks, audited
 
 HOSTVARS: dict[str, dict[str, str]] = {"web1": {}, "front1": {"ansible_host": "192.0.2.9"}, "front2": {}}
 GROUPS = {"all": ["web1", "front1", "front2"], "fronts": ["front1", "front2"]}
@@ -44,3 +44,19 @@ def test_addresses_that_are_named_count_in_the_stead_of_ansibles() -> None:
     variables = {"groups": GROUPS, "ansible_play_hosts_all": play, "hostvars": HOSTVARS}
     named = ["front1 203.0.113.1 2001:db8::1", "front2"]
     assert audited(named, [promise("all")], variables) == ["front1 203.0.113.1 2001:db8::1", "front2 front2"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "part", "asked"),
+    [
+        ({"data_backup": {"append_only": True}}, ("append_only",), True),
+        ({"data_backup": {"interval": "1 day"}}, ("append_only",), False),
+        ({"data_backup": {"interval": "1 day"}}, (), True),
+        ({"web_tls": {"append_only": True}}, ("append_only",), False),
+        ({"web_tls": {}}, (), False),
+    ],
+)
+def test_which_promises_ask_for_the_part_that_other_hosts_keep(
+    sets: dict[str, Any], part: tuple[str, ...], asked: bool
+) -> None:
+    assert asks(SimpleNamespace(measures=sets), "data_backup", part) is asked  # type: ignore[arg-type]

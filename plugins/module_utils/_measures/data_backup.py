@@ -117,23 +117,25 @@ OPTIONS = (
         default="",
         judged=False,
         promisable=False,
-        help="Where restic puts the backups, without any password in it, where 'store' names no machine of one's own. The "
-        "role changes nothing without one of the two.",
+        help="Where restic puts the backups, without any password in it, where 'store' names no machine of one's own. "
+        "The role changes nothing without one of the two.",
         example="sftp:host1@backup.example.nl:/srv/backups/host1",
     ),
     Option(
         name="store",
         type="hosts",
+        part=("append_only",),
         default=[],
         judged=False,
         promisable=False,
         help="The inventory host that holds the repository, where it is one's own. It must be audited for the same "
-        "promises: what it lets this host do is judged there.",
+        "promise of 'append_only': what it lets this host do is judged there.",
         example="[backup1]",
     ),
     Option(
         name="clients",
         type="hosts",
+        part=("append_only",),
         default=[],
         judged=False,
         promisable=False,
@@ -156,8 +158,8 @@ OPTIONS = (
         choices=("store", "elsewhere"),
         judged=False,
         promisable=False,
-        help="Who removes snapshots that are past 'oldest'. 'store': the machine that holds them, every day, with a key of "
-        "its own, with which it could read them. 'elsewhere': somebody who holds the recovery password, by hand.",
+        help="Who removes snapshots that are past 'oldest'. 'store': the machine that holds them, every day, with a key "
+        "of its own, with which it could read them. 'elsewhere': somebody who holds the recovery password, by hand.",
     ),
     Option(
         name="recovery_password",
@@ -200,7 +202,7 @@ MEASURE = Measure(
     title={"nl": "Back-ups", "en": "Backups"},
     why={
         "nl": "Een schijf die stukgaat, een vergissing of een inbraak mag niet het einde van uw gegevens zijn. Een "
-        "back-up telt pas als hij ergens anders staat, volledig is en echt teruggezet kan worden. En wat verwijderd is, "
+        "back-up telt pas als hij ergens anders staat, volledig is en teruggezet kan worden. En wat verwijderd is, "
         "mag er niet eeuwig in blijven staan.",
         "en": "A broken disk, a mistake or a break-in must not be the end of your data. A backup only counts if it "
         "lies elsewhere, is complete and can really be restored. And what was deleted must not stay in it for ever.",

@@ -45,6 +45,8 @@ _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 _COMMAND_S = 60.0
 _LOCK_S = 60.0
 _SETTLE_S = 1.0
+# what cannot be told to read its settings anew; it keeps its open streams and loses no line when it is restarted
+_RESTARTED = frozenset(["systemd-journald"])
 # Beside every file that changes, on the same file system: a directory, since logrotate reads hidden files, and hidden,
 # since nginx includes all that are not.
 _BESIDE = ".privacy-hosting"
@@ -931,7 +933,7 @@ def _reload(units: Sequence[str], run: Caller) -> None:
     for unit in units:
         if run(("systemctl", "is-active", unit)).rc != 0:
             continue
-        result = run(("systemctl", "reload", unit))
+        result = run(("systemctl", "restart" if unit in _RESTARTED else "reload", unit))
         if result.rc != 0:
             raise ChangeError(f"'{result.command}' failed: {complaint(result)}")
         end = time.monotonic() + _SETTLE_S

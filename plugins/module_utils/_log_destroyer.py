@@ -9,7 +9,7 @@ The role log_retention installs this file on servers, with the two that it impor
     privacy-hosting-log-retention [--dry-run]
 
 A file goes only when it is proven past its time by its newest time stamp, else the date in its name, else its mtime.
-A file that a process holds open, and a log that a web server is configured to write, always stay. Nothing goes while
+A file that a process holds open, and a log that a server is configured to write, always stay. Nothing goes while
 the clock is further from the last run than any pause explains: a clock set wrong would make every log look old.
 
 PRIVATE to the collection.
@@ -54,7 +54,8 @@ class Rules:
 
     period: as promises write it; paths: files, shell patterns and directories (with all that is below them) where every
     file is a log or a copy of one; logs_only: those of the paths where only what is recognised as a log is meant;
-    visits_only: those where a name alone is no proof; keep: logs that a service is configured to write.
+    visits_only: those where a name alone is no proof; keep: logs that a service is configured to write; subject: whose
+    lines they are, web or mail.
     """
 
     period: str
@@ -62,6 +63,7 @@ class Rules:
     logs_only: Sequence[str] = ()
     visits_only: Sequence[str] = ()
     keep: Sequence[str] = ()
+    subject: str = "web"
 
 
 def as_text(rules: Mapping[str, Rules]) -> str:
@@ -77,6 +79,8 @@ def load(path: str) -> dict[str, Rules]:
         rules = {kind: Rules(**rule) for kind, rule in raw.items()}
         for rule in rules.values():
             Period.parse(rule.period)
+            if rule.subject not in logfile.LINES:
+                raise ValueError(f"'{rule.subject}' is no kind of log")
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from None
     return rules
@@ -168,7 +172,7 @@ def _is_meant(path: str, pattern: str, rules: Rules, now: dt.datetime, names: re
     by_name = names.match(os.path.basename(path)) is not None and pattern not in rules.visits_only
     try:
         if pattern in rules.logs_only or pattern in rules.visits_only:
-            return logfile.may_be_log(path) if by_name else logfile.shows_visits(path, now)
+            return logfile.may_be_log(path) if by_name else logfile.shows_visits(path, now, subject=rules.subject)
     except OSError:
         return by_name  # the trouble is told where its age is looked for
     return True
@@ -334,7 +338,7 @@ def run(kind: str, rules: Rules, now: dt.datetime, dry_run: bool) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """The command line. Exit code 1: something could not be done; 2: the configuration is wrong."""
-    parser = argparse.ArgumentParser(description="Destroy web logs that are past the promised period.")
+    parser = argparse.ArgumentParser(description="Destroy logs that are past the promised period.")
     parser.add_argument("--config", default=CONFIG, help=f"the rules (default: {CONFIG})")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be destroyed")
     parser.add_argument("--check-rules", action="store_true", help="only see that the rules can be read")

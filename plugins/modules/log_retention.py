@@ -7,32 +7,42 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: log_retention
-short_description: Keep web logs for a period, and then destroy them
+short_description: Keep web and mail logs for a period, and then destroy them
 version_added: 0.1.0
 author:
   - the privacy.hosting authors (@privacy-hosting)
 description:
-  - Makes logrotate keep every day of the web logs for longer than the period, by the smallest edits of the stanzas that
-    handle them, and gives a stanza to web logs that have none.
-  - Installs a command that destroys web logs once their last line is past the period, and a systemd timer that runs it
+  - Makes logrotate keep every day of the logs for longer than the period, by the smallest edits of the stanzas that
+    handle them, and gives a stanza to logs that have none.
+  - Installs a command that destroys logs once their last line is past the period, and a systemd timer that runs it
     every day. It runs once at the end, too.
+  - Where mail servers write to the journal, gives journald limits under which it keeps all lines for O(mail) and then
+    destroys them; that holds for all that is in the journal.
   - A host that a control panel runs is left as it is.
   - Nothing is changed where the host's clock is more than a day from O(controller_time), since logs are destroyed by
-    their age, nor where more than half of a host's web logs would be destroyed at once without O(destroy_most).
+    their age, nor where more than half of a host's web logs, or mail logs, would be destroyed at once without
+    O(destroy_most).
 options:
-  period:
-    description: How long web logs are kept, such as V(2 years), V(6 months) or V(14 days).
+  web:
+    description: How long web logs are kept, such as V(2 years), V(6 months) or V(14 days). Without it they are left.
     type: str
-    required: true
-  paths:
+  web_paths:
     description:
       - More places with web logs, or copies of them, as shell patterns; a directory stands for all that is below it.
       - All files there are taken for logs, and destroyed once they are past the period.
     type: list
     elements: str
     default: []
+  mail:
+    description: How long mail logs are kept, as O(web).
+    type: str
+  mail_paths:
+    description: More places with mail logs, as O(web_paths).
+    type: list
+    elements: str
+    default: []
   destroy_most:
-    description: Whether more than half of the web logs may be destroyed at once. In check mode a warning tells it.
+    description: Whether more than half of such logs may be destroyed at once. In check mode a warning tells it.
     type: bool
     default: false
   controller_time:
@@ -43,9 +53,10 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Keep web logs for two years, and then destroy them
+- name: Keep web logs for two years and mail logs for six months, and then destroy them
   privacy.hosting.log_retention:
-    period: 2 years
+    web: 2 years
+    mail: 6 months
 """
 
 RETURN = r"""
@@ -57,7 +68,7 @@ changes:
   sample: [/etc/logrotate.d/nginx, logrotate.timer]
 destroyed:
   description: The logs past their time that were destroyed, or would be in check mode.
-  returned: success, on a host with web logs
+  returned: success, on a host with such logs
   type: list
   elements: str
   sample: [/var/log/nginx/old.example.access.log.2.gz]
@@ -81,14 +92,25 @@ from ..module_utils._change import CHANGE_SPEC, LIMITS, ChangeError, Planned, Tr
 from ..module_utils._changes.log_retention import Asked, plan
 from ..module_utils._host import Host
 from ..module_utils._option import Period
+from ..module_utils._services.logfamilies import SUBJECTS
 
 SPEC = {
     **CHANGE_SPEC,
-    "period": {"type": "str", "required": True},
-    "paths": {"type": "list", "elements": "str", "default": []},
+    "web": {"type": "str"},
+    "web_paths": {"type": "list", "elements": "str", "default": []},
+    "mail": {"type": "str"},
+    "mail_paths": {"type": "list", "elements": "str", "default": []},
     "destroy_most": {"type": "bool", "default": False},
     "controller_time": {"type": "str"},
 }
+
+
+def _period(text: str, name: str) -> str:
+    """Raises ChangeError."""
+    try:
+        return str(Period.parse(text))
+    except ValueError as error:
+        raise ChangeError(f"{name}: {error}") from None
 
 
 def _time(text: str | None) -> dt.datetime | None:
@@ -104,11 +126,12 @@ def main() -> None:
     params = module.params
 
     def planned(transaction: Transaction) -> Planned:
-        try:
-            period = str(Period.parse(params["period"]))
-        except ValueError as error:
-            raise ChangeError(f"period: {error}") from None
-        asked = Asked(period, params["paths"], params["destroy_most"], _time(params["controller_time"]))
+        time = _time(params["controller_time"])
+        asked = [
+            Asked(_period(params[name], name), params[f"{name}_paths"], params["destroy_most"], time, subject)
+            for name, subject in SUBJECTS.items()
+            if params[name]
+        ]
         return plan(Host(LIMITS), transaction, asked)
 
     change_host(module, "log_retention", planned)

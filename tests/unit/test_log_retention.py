@@ -141,7 +141,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(origin, "of_host", lambda host: found.born)
     monkeypatch.setattr(origin, "of_directory", lambda host, path: None)
     monkeypatch.setattr(origin, "birth", lambda host, path: None)
-    monkeypatch.setattr(logfamilies, "_PACKAGED", ())
+    monkeypatch.setattr(logfamilies, "_PACKAGED", {})
     monkeypatch.setattr(logfamilies, "_BACKUPS", ())
     yield found
 

@@ -29,9 +29,9 @@ NEW = f'203.0.113.7 - - [{NOW - dt.timedelta(days=3):%d/%b/%Y:%H:%M:%S +0000}] "
 @pytest.fixture(autouse=True)
 def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine that tests run on has logs of its own."""
-    monkeypatch.setattr(log_retention, "_SERVERS_OWN", (str(tmp_path / "nginx"),))
+    monkeypatch.setattr(log_retention, "_SERVERS_OWN", {"web": (str(tmp_path / "nginx"),)})
     monkeypatch.setattr(log_retention, "LOGROTATE", str(tmp_path / "logrotate.conf"))
-    monkeypatch.setattr(log_retention, "OWN_STANZAS", str(tmp_path / "logrotate.d" / "privacy-hosting-web"))
+    monkeypatch.setattr(log_retention, "OWN_STANZAS", str(tmp_path / "logrotate.d" / "privacy-hosting-{}"))
     (tmp_path / "logrotate.d").mkdir()
     (tmp_path / "logrotate.conf").write_text(f"weekly\nrotate 4\ninclude {tmp_path}/logrotate.d\n")
 
@@ -111,7 +111,7 @@ def test_a_stanza_shared_with_other_logs_is_left_and_told(tmp_path: Path) -> Non
 def test_a_log_without_a_stanza_gets_one(tmp_path: Path) -> None:
     log = written(tmp_path / "x" / "access.log", NEW)
     transaction, _warnings = rotated(tmp_path, [log_file(log)], "")
-    own = transaction.look(log_retention.OWN_STANZAS).data.decode()
+    own = transaction.look(log_retention.OWN_STANZAS.format("web")).data.decode()
     assert f'"{log}" {{' in own and "rotate 900" in own and "nginx rotate" in own
 
 
@@ -135,7 +135,7 @@ def test_the_destroyer_is_installed_as_a_package_that_runs(tmp_path: Path, monke
         monkeypatch.setattr(log_retention, name, str(tmp_path / "root" / getattr(log_retention, name).lstrip("/")))
     planned: dict[str, bytes] = {}
     transaction = Transaction("2026-01-31T12:00:00Z", "test", check=True, root=str(tmp_path / "undo"), caller=_absent)
-    log_retention.install_destroyer(transaction, log_retention.Rules("2 years", [str(tmp_path)]))
+    log_retention.install_destroyer(transaction, {"web": log_retention.Rules("2 years", [str(tmp_path)])})
     for path in transaction.changes:
         if path.startswith(str(tmp_path)) and transaction.look(path).kind == _change.FILE:
             planned[path] = transaction.look(path).data

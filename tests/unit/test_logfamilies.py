@@ -45,7 +45,7 @@ def test_the_log_that_a_file_is_of(path: str, log: str) -> None:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
-    monkeypatch.setattr(logfamilies, "_PACKAGED", ())
+    monkeypatch.setattr(logfamilies, "_PACKAGED", {})
     monkeypatch.setattr(logfamilies, "_BACKUPS", ())
     monkeypatch.setattr(cleaners, "logrotate_runs", lambda host: [])
     return Host()

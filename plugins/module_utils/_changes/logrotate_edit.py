@@ -10,7 +10,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .._services.logrotate import Rules, Stanza
@@ -111,3 +111,18 @@ def new_stanza(paths: list[str], days: int, rotated: str) -> str:
 \tendscript
 }}
 """
+
+
+def without(text: str, stanza: Stanza, paths: Iterable[str]) -> str:
+    """The text of a stanza's file with these names taken from those that the stanza begins with."""
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
+    index = stanza.line - 1
+    while index < len(lines) and not lines[index].lstrip().startswith("{"):
+        names, brace, rest = lines[index].partition("{")
+        for path in paths:
+            names = re.sub(rf"""(?:^|(?<=\s))(["']?){re.escape(path)}\1(?=\s|$)[ \t]*""", "", names)
+        lines[index] = names + brace + rest if (names + rest).strip() or brace else ""
+        if brace:
+            break
+        index += 1
+    return "".join(lines)

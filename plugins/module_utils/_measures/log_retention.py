@@ -22,7 +22,8 @@ OPTIONS = (
     Option(
         "mail",
         "period",
-        "How long the lines of mail servers' logs are kept; then they are destroyed. Not judged yet: it is unproven.",
+        "How long the lines of mail servers' and webmails' logs are kept, in files and in the journal; then they are "
+        "destroyed. The journal has one period for all that is in it.",
         example="6 months",
     ),
     Option(
@@ -51,10 +52,19 @@ OPTIONS = (
         example="[/srv/archive/logs, /var/lib/goaccess/*.html]",
     ),
     Option(
+        "mail_paths",
+        "list",
+        "The same for mail logs. All files there are taken for mail logs.",
+        default=[],
+        judged=False,
+        promisable=False,
+        example="[/srv/archive/mail]",
+    ),
+    Option(
         "destroy_most",
         "bool",
-        "Whether more than half of a host's web logs may be destroyed by one run of harden. Otherwise it stops before "
-        "it changes anything where so many are past their time: a period that is written wrongly would do that.",
+        "Whether more than half of a host's web or mail logs may be destroyed by one run of harden. Otherwise it stops "
+        "before it changes anything where so many are past their time: a period written wrongly would do that.",
         default=False,
         judged=False,
         promisable=False,
@@ -78,9 +88,17 @@ OPTIONS = (
         example="[shop.example.nl 2026-05-03]",
     ),
     Option(
+        "mail_since",
+        "date",
+        "Since when the host keeps its mail logs, where that is later than the host itself shows. The report names it.",
+        judged=False,
+        promisable=False,
+        example="2026-01-31",
+    ),
+    Option(
         "harmless_jobs",
         "list",
-        "Timers, scripts and files of cron of which you know that they destroy no web logs, as the report names them. "
+        "Timers, scripts and files of cron of which you know that they destroy no logs, as the report names them. "
         "Without it a job whose commands are not understood leaves the promise unproven until the logs are old enough "
         "to show it. The report says that you vouched.",
         default=[],

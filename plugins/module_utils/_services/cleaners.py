@@ -126,7 +126,7 @@ _HARMLESS = re.compile(
     r"motd-news|fwupd-refresh|ua-timer|systemd-tmpfiles-clean|logrotate|m?locate|plocate(?:-updatedb)?|"
     r"spamassassin(?:-maintenance)?|chkrootkit|bsdmainutils|cracklib-runtime|passwd|debsums|needrestart|ntpsec(?:-rotate-stats)?|"
     r"chrony-dnssrv@.*|btrfs.*|zfsutils-linux|zfs-.*|smartmontools|acct|geoipupdate|unattended-upgrades|lynis|raid-check|"
-    r"postfix|etckeeper|\.placeholder|privacy-hosting-.*|cron\.daily/apache2)(?:\.timer|\.service)?"
+    r"postfix|roundcube-(?:core|gc|cleandb)|etckeeper|\.placeholder|privacy-hosting-.*|cron\.daily/apache2)(?:\.timer|\.service)?"
 )
 
 
@@ -146,7 +146,7 @@ def _only_harmless(job: Job) -> bool:
 # lines of cron that Debian's packages bring
 _HARMLESS_LINE = re.compile(
     r"\brun-parts\b|\banacron\b|/usr/lib/php\d?/sessionclean|\bcertbot\b|\bdebian-sa1\b|/usr/lib/sysstat/|"
-    r"/usr/share/mdadm/|\be2scrub|/usr/lib/zfs-linux/|/usr/sbin/popularity-contest|\bgeoipupdate\b|\bchkrootkit\b"
+    r"/usr/share/mdadm/|/usr/share/roundcube/bin/|\be2scrub|/usr/lib/zfs-linux/|/usr/sbin/popularity-contest|\bgeoipupdate\b|\bchkrootkit\b"
 )
 # programs that destroy no logs; backups among them only read what they copy
 _HARMLESS_COMMANDS = frozenset(
@@ -229,18 +229,21 @@ def _destroyer(host: Host) -> Iterator[Cleaner]:
     if host.stat(DESTROYER_CONFIG) is None:
         return
     try:
-        told = json.loads(host.read(DESTROYER_CONFIG))["web"]
-        period, paths = Period.parse(told["period"]), tuple(str(path) for path in told["paths"])
-        spared = tuple(str(path) for path in told.get("keep", ()))
-    except (ValueError, KeyError, TypeError) as error:
+        told = json.loads(host.read(DESTROYER_CONFIG))
+        rules = [
+            (Period.parse(one["period"]), tuple(map(str, one["paths"])), tuple(map(str, one.get("keep", ()))))
+            for one in told.values()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unseen(f"{DESTROYER_CONFIG} cannot be understood: {error}") from None
     missing = Job(DESTROYER_TIMER, "", 1.0, DESTROYER_CONFIG, (f"{DESTROYER_TIMER} is not there",))
     if job is not None and not job.faults and DESTROYER not in job.text:
-        told = " ".join(job.text.split()) or "nothing"
-        job = replace(job, faults=(f"{job.unit} runs {told}, not {DESTROYER}",), source=job.command or job.source)
-    days = (host.now - period.before(host.now)).total_seconds() / 86400
-    words = f"{DESTROYER}, {period}"
-    yield Cleaner(DESTROYER, paths, days, LINES, job or missing, DESTROYER_CONFIG, spared=spared, words=words)
+        runs = " ".join(job.text.split()) or "nothing"
+        job = replace(job, faults=(f"{job.unit} runs {runs}, not {DESTROYER}",), source=job.command or job.source)
+    for period, paths, spared in rules:
+        days = (host.now - period.before(host.now)).total_seconds() / 86400
+        words = f"{DESTROYER}, {period}"
+        yield Cleaner(DESTROYER, paths, days, LINES, job or missing, DESTROYER_CONFIG, spared=spared, words=words)
 
 
 # -- systemd-tmpfiles -------------------------------------------------------------------------------------------------

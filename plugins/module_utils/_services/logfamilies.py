@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files that hold web logs on a host: each configured log with its archives, and what nobody writes to any more.
+"""The files that hold logs on a host: each configured log with its archives, and what nobody writes to any more.
 
 PRIVATE to the collection.
 """
@@ -20,12 +20,36 @@ from dataclasses import dataclass, field
 
 from .._host import Host, Unseen
 from . import cleaners, logfile, logrotate
-from .virtualhost import ACCESS, LogFile
+from .virtualhost import ACCESS, MAIL, SHARED, LogFile
 
-# directories that Debian's packages make for web logs: all that lies there is taken for one
-_PACKAGED = ("/var/log/nginx", "/var/log/apache2")
-# what directories for web logs, and for logs of all kinds, are called; others are shared with software or pages
-_WEB_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:nginx|apache2?|httpd|access|accesslogs?|weblogs?)\d*")
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose logs are meant. name: as options and promises call it.
+
+    directory: what directories for these logs alone are called; strays: patterns of what formerly lay in a directory
+    for logs of all kinds.
+    """
+
+    name: str
+    directory: re.Pattern[str]
+    strays: tuple[str, ...] = ()
+
+
+WEB_LOGS = Subject("web", re.compile(r"(?:.*[-_.])?(?:nginx|apache2?|httpd|access|accesslogs?|weblogs?)\d*"))
+MAIL_LOGS = Subject(
+    "mail",
+    re.compile(r"(?:.*[-_.])?(?:mail|maillogs?|postfix|dovecot|roundcube|exim4?)\d*"),
+    tuple(f"/var/log/{name}*" for name in ("mail.", "mail-", "maillog", "postfix.log", "dovecot")),
+)
+SUBJECTS = {subject.name: subject for subject in (WEB_LOGS, MAIL_LOGS)}
+
+# directories that Debian's packages make for logs of a subject: all that lies there is taken for one
+_PACKAGED: dict[str, tuple[str, ...]] = {
+    "web": ("/var/log/nginx", "/var/log/apache2"),
+    "mail": ("/var/log/roundcube", "/var/log/dovecot", "/var/log/postfix"),
+}
+# what directories for logs of all kinds are called; others are shared with software or pages
 _LOG_DIRECTORY = re.compile(r"(?:.*[-_.])?(?:web|www|vhosts?|sites?|logs?|logfiles|archives?)\d*")
 # what is taken for a web log in a directory: all but what plainly is none; what shows requests or visitors; only names
 # of configured logs
@@ -81,8 +105,13 @@ class Family:
 
     @property
     def is_access(self) -> bool:
-        """Whether page views are written to it."""
-        return ACCESS in self.kinds
+        """Whether page views are written to it, or all that a mail server does."""
+        return bool({ACCESS, MAIL} & self.kinds)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is known to hold lines of other programs, which are not the subject's."""
+        return self.kinds == {SHARED}
 
     @property
     def source(self) -> str:
@@ -113,7 +142,7 @@ def _begin(piece: Piece) -> dt.datetime:
 
 @dataclass(frozen=True)
 class Found:
-    """All families of web logs, configured ones first. unseen: what could not be looked at, one line each."""
+    """All families of a subject, configured ones first. unseen: what could not be looked at, one line each."""
 
     families: list[Family]
     unseen: list[str]
@@ -124,9 +153,10 @@ def families(host: Host, logs: Sequence[LogFile], more: Sequence[str] = ()) -> l
     return find(host, logs, more).families
 
 
-def find(host: Host, logs: Sequence[LogFile], more: Sequence[str] = ()) -> Found:
-    """The web logs of a host, and what could not be looked at. more: patterns of further places."""
-    return host.once(("families", tuple(more)), lambda: _Search(host, logs, more).search())
+def find(host: Host, logs: Sequence[LogFile], more: Sequence[str] = (), subject: Subject = WEB_LOGS) -> Found:
+    """The logs of a subject on a host, and what could not be looked at. more: patterns of further places."""
+    key = ("families", subject.name, tuple(more), tuple((log.path, log.kind) for log in logs))
+    return host.once(key, lambda: _Search(host, logs, more, subject).search())
 
 
 def base_path(path: str) -> str:
@@ -141,8 +171,8 @@ def base_path(path: str) -> str:
 class _Search:
     """Finds the files, once each, and puts them into families."""
 
-    def __init__(self, host: Host, logs: Sequence[LogFile], more: Sequence[str]) -> None:
-        self.host, self.logs, self.more = host, logs, more
+    def __init__(self, host: Host, logs: Sequence[LogFile], more: Sequence[str], subject: Subject) -> None:
+        self.host, self.logs, self.more, self.subject = host, logs, more, subject
         self.found: dict[str, Family] = {}
         self.seen: set[tuple[int, int]] = set()
         self.unseen: list[str] = []
@@ -155,6 +185,9 @@ class _Search:
             family.configured = (*family.configured, log)
         for directory, what in self._directories().items():
             self._look(directory, 0 if what == _NAMED else _DEPTH, what)
+        for pattern in self.subject.strays:
+            for path in self._glob(pattern):
+                self._look(path, _DEPTH, _VISITS)
         for pattern in self.more:
             for path in self._glob(pattern):
                 self._look(path, _DEPTH, _ALL)
@@ -197,12 +230,12 @@ class _Search:
         return sorted({path for path in (*found, *self.archive_of) if path.startswith("/")})
 
     def _directories(self) -> dict[str, str]:
-        """The directories to look into, and what is taken for a web log there; the least choosy ones first."""
-        found = {path: _ALL for path in _PACKAGED if self._is_directory(path)}
+        """The directories to look into, and what is taken for a log there; the least choosy ones first."""
+        found = {path: _ALL for path in _PACKAGED.get(self.subject.name, ()) if self._is_directory(path)}
         logs = self._log_directories()
-        found.update({path: taken for path in logs for taken in [what_is_taken(path)] if taken == _ALL})
-        for path in logs:
-            taken = what_is_taken(path)
+        taken_from = {path: what_is_taken(path, self.subject) for path in logs}
+        found.update({path: taken for path, taken in taken_from.items() if taken == _ALL})
+        for path, taken in taken_from.items():
             found.setdefault(path, taken)
             if taken != _NAMED:
                 for beside in self._beside(path):
@@ -328,20 +361,21 @@ class _Search:
             head = logfile.head(path, _SNIFF_BYTES, _BOUNDS)
         except OSError as error:
             raise Unseen(f"{path} cannot be read: {error.strerror or error}") from None
+        line = logfile.LINES[self.subject.name]
         if taken == _COPIES:
-            return head is not None and logfile.VISIT.search(head) is not None
+            return head is not None and line.search(head) is not None
         # what cannot be unpacked, or is no text, may be a copy of anything
         if head is None or b"\0" in head:
             return taken == _ALL or bool(_PACKED.search(path)) or path.endswith((".tgz", ".tar", ".zip", ".7z"))
-        return bool(logfile.VISIT.search(head) or (taken == _ALL and _ADDRESS.search(head)))
+        return bool(line.search(head) or (taken == _ALL and _ADDRESS.search(head)))
 
 
-def what_is_taken(directory: str) -> str:
-    """Which files of a directory that a log lies in are taken for web logs, by the directory's name."""
+def what_is_taken(directory: str, subject: Subject = WEB_LOGS) -> str:
+    """Which files of a directory that a log lies in are taken for the subject's, by the directory's name."""
     name = os.path.basename(directory)
     if directory in _SHARED:
         return _NAMED
-    if _WEB_DIRECTORY.fullmatch(name):
+    if subject.directory.fullmatch(name):
         return _ALL
     return _VISITS if _LOG_DIRECTORY.fullmatch(name) else _NAMED
 

@@ -43,6 +43,17 @@ VISIT = re.compile(
     rb"[\"\t |](?:GET|POST|HEAD|PUT|OPTIONS|DELETE|PATCH|PROPFIND|CONNECT|TRACE) [/*h]\S* HTTP/\d"
     rb"|[,\[] ?client:? [0-9a-f.:]{7,}"
 )
+# what shows a mail server at work, at the beginning of a line: senders choose what stands further on
+_BEGUN = (
+    rb"^(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[-+]\d\d:?\d\d)?) "
+    rb"(?:[\w.-]+ )?"
+)
+_MAIL_PROGRAM = (
+    rb"(?:postfix\S*\[\d+\]: |dovecot(?:\[\d+\])?: |(?:imap|pop3|managesieve|submission)-login: |auth(?:-worker)?[:(]"
+    rb"|(?:imap|pop3|lmtp|lda|managesieve|sieve)\([^)\s]*\)|roundcube(?:\[\d+\])?: )"
+)
+MAIL = re.compile(_BEGUN + _MAIL_PROGRAM + rb"|^\[\d\d-[A-Z][a-z]{2}-\d{4} [\d:]+ [-+]\d{4}\]: <\w+> ", re.MULTILINE)
+LINES = {"web": VISIT, "mail": MAIL}
 _TAR_MAGIC = slice(257, 262)
 
 
@@ -120,14 +131,14 @@ def newest(path: str, now: dt.datetime, bounds: Bounds = Bounds(seconds=600.0)) 
     return Moment(found, STAMP) if found is not None else ends(path, now, bounds)
 
 
-def shows_visits(path: str, now: dt.datetime, bounds: Bounds = Bounds()) -> bool:
-    """Whether most of the first lines of a file are of visits, with their time. Raises OSError."""
+def shows_visits(path: str, now: dt.datetime, bounds: Bounds = Bounds(), subject: str = "web") -> bool:
+    """Whether most of a file's first lines are of visits, or of another subject, with their time. Raises OSError."""
     data = head(path, _SNIFF_BYTES, bounds)
     if data is None or data[_TAR_MAGIC] == b"ustar":
         return False
     lines = _split(data)[:200]
     modified = _utc(os.stat(path).st_mtime)
-    visits = [line for line in lines if VISIT.search(line) and stamp(line, now, modified) is not None]
+    visits = [line for line in lines if LINES[subject].search(line) and stamp(line, now, modified) is not None]
     return bool(visits) and 2 * len(visits) >= len(lines)
 
 
@@ -332,6 +343,8 @@ def stamp(line: bytes, now: dt.datetime, modified: dt.datetime) -> dt.datetime |
     several the newest counts, which an invented one cannot make older. modified: gives syslog's lines their year.
     """
     text = line[:_LINE_BYTES].decode("latin-1").strip()
+    if MAIL.match(line):  # the rest may be a sender's: names of users, addresses, message ids
+        return _leading(text, now, modified)
     if text.startswith("{"):
         found = _in_json(text)
         if found:
@@ -348,6 +361,14 @@ def stamp(line: bytes, now: dt.datetime, modified: dt.datetime) -> dt.datetime |
         return _newest([_with_year(match, modified)], now)
     found = [_utc(float(match.group("seconds") or match.group("bare"))) for match in _EPOCH.finditer(unquoted)]
     return _newest(found, now)
+
+
+def _leading(text: str, now: dt.datetime, modified: dt.datetime) -> dt.datetime | None:
+    """The time stamp that a line begins with."""
+    dated = next(filter(None, (form.match(text) for form in _DATED)), None)
+    yearless = _YEARLESS.match(text)
+    found = _dated(dated) if dated else _with_year(yearless, modified) if yearless else None
+    return _newest([found], now)
 
 
 def _whole(text: str) -> bool:

@@ -26,6 +26,8 @@ ASKED, OWN = "asked", "own"
 
 FILE, SYSLOG, PIPE, STREAM, OFF = "file", "syslog", "pipe", "stream", "off"
 ACCESS, ERROR_LOG, STATISTICS = "access", "error", "statistics"
+# of mail servers: the log of all that they do; one with a part of it; one that holds lines of other programs too
+MAIL, MAIL_PART, SHARED = "mail", "mail part", "shared"
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,11 @@ def covers(name: str, site: str) -> bool:
 
 @dataclass(frozen=True)
 class LogFile:
-    """A file that holds visitors' addresses, as configured. Several sites may write to one.
+    """A file that holds people's addresses, as configured. Several sites may write to one.
 
-    path: a shell pattern where the file's name holds a variable or a date, else the path; kind: ACCESS, ERROR_LOG or
-    STATISTICS; server: 'nginx', 'apache', or the program that makes the statistics; sites: labels of the virtual
-    hosts; source: file:line of the directive.
+    path: a shell pattern where the file's name holds a variable or a date, else the path; kind: ACCESS, ERROR_LOG,
+    STATISTICS, MAIL, MAIL_PART or SHARED; server: 'nginx', 'apache', or the program that writes it; sites: labels of
+    the virtual hosts; source: file:line of the directive.
     """
 
     path: str

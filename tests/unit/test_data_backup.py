@@ -349,7 +349,8 @@ def test_a_database_that_is_whole_in_the_newest_snapshot(host: BackupHost) -> No
 @pytest.mark.parametrize(
     "name",
     [
-        "klanten.sql", "klanten-2026-11-20.sql", "klanten_20261120_0215.sql.gz", "pg_klanten.sql", "backup-klanten.dump",
+        "klanten.sql", "klanten-2026-11-20.sql", "klanten_20261120_0215.sql.gz", "pg_klanten.sql",
+        "backup-klanten.dump",
         "postgresql/klanten.sql", "db_dump_klanten-2026-11-20T02:15:00Z.sql",
     ],
 )  # fmt: skip

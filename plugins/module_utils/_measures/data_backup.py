@@ -159,7 +159,7 @@ OPTIONS = (
         judged=False,
         promisable=False,
         help="Who removes snapshots that are past 'oldest'. 'store': the machine that holds them, every day, with a key "
-        "of its own, with which it could read them. 'elsewhere': somebody who holds the recovery password, by hand.",
+        "of its own, with which it could read them. 'elsewhere': somebody with the recovery password, by hand.",
     ),
     Option(
         name="recovery_password",

@@ -17,7 +17,7 @@ description:
   - The password of nobody is changed. A warning names the accounts that need a new one.
 options:
   part:
-    description: V(packages) only tells whether C(libpam-pwquality) is missing; V(settings) does the rest.
+    description: V(packages) only tells whether a package is missing; V(settings) does the rest.
     type: str
     choices: [packages, settings]
     default: settings
@@ -62,7 +62,7 @@ changes:
   elements: str
   sample: [/etc/security/pwquality.conf.d/99-privacy-hosting.conf]
 needs_pwquality:
-  description: Whether C(pam_pwquality) is not installed.
+  description: Whether C(pam_pwquality) or its dictionary is missing.
   returned: with O(part=packages)
   type: bool
   sample: false
@@ -76,10 +76,8 @@ run:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._change import CHANGE_SPEC, LIMITS, Planned, Transaction, change_host
-from ..module_utils._changes.password_policy import Wanted, plan
+from ..module_utils._changes.password_policy import Wanted, can_judge, plan
 from ..module_utils._host import Host
-from ..module_utils._services.new_passwords import QUALITY
-from ..module_utils._services.pam import installed
 from ..module_utils._services.password_hashes import ENOUGH
 
 SPEC = {
@@ -99,7 +97,7 @@ def main() -> None:
 
     def planned(transaction: Transaction) -> Planned:
         if params["part"] == "packages":
-            return Planned({"needs_pwquality": not installed(Host(LIMITS), QUALITY)})
+            return Planned({"needs_pwquality": not can_judge(Host(LIMITS))})
         wanted = Wanted(
             length=params["length"],
             blocklist=params["blocklist"],

@@ -40,6 +40,7 @@ class Etc:
         monkeypatch.setattr(pam, "installed", lambda _host, _module: True)
         for module in (new_passwords, changes):
             monkeypatch.setattr(module, "CONF", f"{directory}/pwquality.conf")
+        monkeypatch.setattr(changes, "can_judge", lambda _host: True)
         monkeypatch.setattr(changes, "DROP_IN", f"{directory}/pwquality.conf.d/99-privacy-hosting.conf")
         monkeypatch.setattr(changes, "_proven", lambda: "")
         monkeypatch.setattr(password_hashes, "LOGIN_DEFS", f"{directory}/login.defs")

@@ -22,6 +22,7 @@ from .._services.pam import Rule
 from .._services.password_hashes import METHODS, NEVER
 
 DROP_IN = f"{CONF}.d/99-privacy-hosting.conf"
+DICTIONARY = "/var/cache/cracklib/cracklib_dict.pwd"  # Debian's, of cracklib-runtime
 _ROOM = 1000  # bytes; libpwquality 1.4.5 does not read on after a line of more than 1,023
 _METHOD = "yescrypt"
 # Words that common passwords are made of, as people write them and with the usual digits for letters.
@@ -46,6 +47,11 @@ class Wanted:
     free_choice: bool = True
     hashes: tuple[str, ...] = ("memory_hard",)
     words: tuple[str, ...] = ()
+
+
+def can_judge(host: Host) -> bool:
+    """Whether pam_pwquality is there, and the dictionary without which it refuses every password."""
+    return pam.installed(host, QUALITY) and host.stat(DICTIONARY) is not None
 
 
 def plan(host: Host, transaction: Transaction, wanted: Wanted) -> Planned:
@@ -137,7 +143,7 @@ def _correct_stack(
         ]
         if words:
             yield from _edit(transaction, guard, dict.fromkeys(words, ""))
-    if not guards and pam.installed(host, QUALITY):
+    if not guards and can_judge(host):
         yield from _insert(transaction, setting)
     unix = next((rule for rule in setting.stores if rule.module == UNIX), None)
     if unix is not None:
@@ -210,7 +216,10 @@ def _proven() -> str:
     try:
         for setting in new_passwords.settings(host):
             if not all(new_passwords.takes(host, setting, _LETTERS, _SOMEBODY, root) for root in (False, True)):
-                return f"no password would be taken any more, not even {len(_LETTERS)} letters ({setting.source})"
+                lacks = "" if host.stat(DICTIONARY) else "; the package cracklib-runtime is missing"
+                return (
+                    f"no password would be taken any more, not even {len(_LETTERS)} letters{lacks} ({setting.source})"
+                )
     except Unseen:
         return ""
     return ""

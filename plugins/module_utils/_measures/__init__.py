@@ -13,7 +13,10 @@ from collections.abc import Mapping
 
 from .._measure import Measure
 from . import (
+    data_backup,
+    disk_encryption,
     log_retention,
+    mail_log,
     password_policy,
     ssh_two_factor,
     web_log,
@@ -23,7 +26,10 @@ from . import (
 MEASURES: Mapping[str, Measure] = {
     module.MEASURE.name: module.MEASURE
     for module in (
+        data_backup,
+        disk_encryption,
         log_retention,
+        mail_log,
         password_policy,
         ssh_two_factor,
         web_log,

@@ -133,7 +133,10 @@ def takes(host: Host, setting: Setting, password: str, account: str, root: bool)
     for rule in setting.rules:
         if not rule.module and rule.action("module_unknown") in ("bad", "die"):
             raise Unseen(f"{rule.source} names a module that is not installed: no password can be set")
-    judges = [*setting.guards, setting.stores[0]]
+    first = setting.stores[0]
+    if not setting.guards and "use_authtok" in first.arguments:
+        raise Unseen(f"{first.source} takes a password that nothing before it asks for: none can be set")
+    judges = [*setting.guards, first]
     return not any(_refuses(host, setting, guard, password, account, root) for guard in judges)
 
 

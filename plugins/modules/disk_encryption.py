@@ -111,10 +111,12 @@ packages:
   elements: str
   sample: [cryptsetup-bin]
 header:
-  description: The file on the host that holds the header of the volume, until the step V(data) removes it; or empty.
+  description:
+    - SHA-256 of the volume's header, which lies in C(/run/privacy-hosting-luks-header) until the step V(data) removes
+      it; empty without a volume.
   returned: success
   type: str
-  sample: /run/privacy-hosting-luks-header
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 """
 
 import os

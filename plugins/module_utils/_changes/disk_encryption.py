@@ -58,7 +58,10 @@ class Rules:
 
 @dataclass
 class Done:
-    """What a step did, or in check mode would do. packages: that the host lacks for it, so that nothing was done."""
+    """What a step did, or in check mode would do. packages: that the host lacks for it, so that nothing was done.
+
+    header: SHA-256 of the volume's header.
+    """
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -96,12 +99,12 @@ class Encryption:
         room = sum(size_of(group.places) for group in groups)
         done.lines += volumes.ensure(self.rules.device, room)
         if not self.check:
-            volumes.save_header()
-            done.header = HEADER
+            done.header = volumes.save_header()
         return done
 
     def _packages(self) -> list[str]:
         wanted = {"cryptsetup-bin": "cryptsetup"} if self.rules.device or self.rules.swap == ENCRYPT else {}
+        wanted.update({"e2fsprogs": "mkfs.ext4"} if self.rules.device else {})
         found = [package for package, command in wanted.items() if not self.host.has(command)]
         generators = ("/usr/lib/systemd/system-generators", "/lib/systemd/system-generators")
         there = any(os.path.exists(f"{folder}/systemd-cryptsetup-generator") for folder in generators)

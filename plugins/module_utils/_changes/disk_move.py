@@ -111,11 +111,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a tree holds: its files, their bytes, and one checksum over all names, owners, modes and contents."""
+    """What a tree holds: its files, their bytes, and a checksum (BLAKE2b) of all names, owners, modes and contents."""
 
     files: int
     size: int
-    sha256: str
+    checksum: str
 
 
 @dataclass
@@ -200,10 +200,9 @@ class Mover:
     # -- copying ----------------------------------------------------------------------------------------------
 
     def _copy_all(self, group: Group) -> dict[str, Figures]:
-        for unit in group.units:
-            # so that nobody starts it meanwhile; a restart of the host forgets it, and starts it on the old directory
-            self._must("systemctl", "mask", "--runtime", "--quiet", unit)
         if group.units:
+            # so that nobody starts them meanwhile; a restart of the host forgets it, and starts them as before
+            self._must("systemctl", "mask", "--runtime", "--quiet", *group.units)
             self._must("systemctl", "stop", *group.units)
         for place in group.places:
             user = next(users_of(place.path), "")
@@ -251,7 +250,6 @@ class Mover:
         for path, content in group.files.items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             write(path, content, mode=0o644)
-        self._must("systemctl", "daemon-reload")
 
     def _start_and_compare(self, moving: dict[str, Any]) -> None:
         group = Group.of(moving["group"])
@@ -274,7 +272,6 @@ class Mover:
             self._restore(self.fstab, "\n".join(line for line in lines if line not in group.fstab))
             for path, content in moving["files_before"].items():
                 self._restore(path, content)
-            self._must("systemctl", "daemon-reload")
             self._start(group, moving["active"])
         except (MoveError, OSError) as error:
             return f"it was NOT put back, and the server may be down: {_told(error)}"
@@ -301,8 +298,9 @@ class Mover:
     # -- small steps ------------------------------------------------------------------------------------------
 
     def _start(self, group: Group, units: Sequence[str]) -> None:
-        for unit in group.units:
-            self._must("systemctl", "unmask", "--runtime", "--quiet", unit)
+        if group.units:
+            self._must("systemctl", "unmask", "--runtime", "--no-reload", "--quiet", *group.units)
+        self._must("systemctl", "daemon-reload")
         for unit in units:
             self.run(("systemctl", "reset-failed", unit))
             self._must("systemctl", "start", unit)
@@ -337,7 +335,7 @@ class Mover:
 
 def figures_of(top: str, anew: bool = False) -> Figures:
     """What a tree holds, links not followed; sockets and pipes do not count. anew: read it from the disk again."""
-    total, files, size = hashlib.sha256(), 0, 0
+    total, files, size = hashlib.blake2b(), 0, 0
     for relative, path in _walk(top):
         info = os.lstat(path)
         told = [relative, stat.S_IFMT(info.st_mode), stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid]
@@ -345,7 +343,7 @@ def figures_of(top: str, anew: bool = False) -> Figures:
             told += [os.readlink(path)]
         elif stat.S_ISREG(info.st_mode):
             files, size = files + 1, size + info.st_size
-            told += [info.st_size, _sha256(path, anew)]
+            told += [info.st_size, _checksum(path, anew)]
         elif not stat.S_ISDIR(info.st_mode):
             if stat.S_ISSOCK(info.st_mode) or stat.S_ISFIFO(info.st_mode):
                 continue
@@ -377,8 +375,8 @@ def _attributes(path: str) -> list[str]:
         return []
 
 
-def _sha256(path: str, anew: bool) -> str:
-    digest = hashlib.sha256()
+def _checksum(path: str, anew: bool) -> str:
+    digest = hashlib.blake2b()
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb", buffering=0) as stream:
         if anew:
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

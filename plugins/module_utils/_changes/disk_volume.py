@@ -14,6 +14,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -30,6 +31,7 @@ from .disk_unlock import ALREADY, MAPPED, MOUNTED, WRONG
 HEADER = "/run/privacy-hosting-luks-header"
 UNLOCK = "/usr/local/sbin/privacy-hosting-unlock"
 CIPHER, KEY_BITS, PBKDF = "aes-xts-plain64", 512, "argon2id"
+KEYSLOTS = "2m"  # room for seven passphrases, and a header whose copy off the host is small
 SHORTEST = 16  # characters of a passphrase
 ROOM = 128 << 20  # bytes that a volume has beside what is moved to it, for LUKS and ext4
 
@@ -174,7 +176,8 @@ class Volumes:
     def _format(self, device: Device, volume: Volume) -> None:
         self._secretly(
             "cryptsetup", "luksFormat", "--batch-mode", "--type", "luks2", "--cipher", CIPHER, "--key-size",
-            str(KEY_BITS), "--hash", "sha256", "--pbkdf", PBKDF, "--uuid", volume.luks, "--key-file=-", device.path,
+            str(KEY_BITS), "--hash", "sha256", "--pbkdf", PBKDF, "--luks2-keyslots-size", KEYSLOTS,
+            "--uuid", volume.luks, "--key-file=-", device.path,
         )  # fmt: skip
 
     def _opened(self, device: Device) -> list[str]:
@@ -210,14 +213,16 @@ class Volumes:
         self._must("mount", MOUNTED)
         os.chmod(MOUNTED, 0o711)  # noqa: S103  servers pass through it
 
-    def save_header(self) -> None:
-        """Write the header to where the controller takes it from. Raises ChangeError."""
+    def save_header(self) -> str:
+        """Write the header to where the controller takes it from; its SHA-256. Raises ChangeError."""
         volume = self.known()
         if volume is None:
-            return
+            return ""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(HEADER)
         self._must("cryptsetup", "luksHeaderBackup", f"/dev/disk/by-uuid/{volume.luks}", "--header-backup-file", HEADER)
+        with open(HEADER, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
 
     # -- small steps ------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from .commands import needed, run
 from .servers import MARIADB, POSTGRESQL, Server, Session, databases, filed, first_program, query, servers, size
-from .settings import DUMPS, SCHEMA, Settings, Trouble
+from .settings import SCHEMA, Settings, Trouble
 
 MANIFEST = "manifest.json"
 _ROOM = 1.1  # dumps are rarely larger than the databases; what else writes on that disk must go on
@@ -65,7 +65,7 @@ class Dump:
     tables: dict[str, int] = field(default_factory=dict)
 
 
-def dump_all(settings: Settings, directory: str = DUMPS) -> list[Dump]:
+def dump_all(settings: Settings, directory: str) -> list[Dump]:
     """Dump every database of every server into an empty directory. Raises Trouble where one is not whole."""
     clear(directory)
     there = servers()
@@ -89,7 +89,7 @@ def dump_all(settings: Settings, directory: str = DUMPS) -> list[Dump]:
     return made
 
 
-def clear(directory: str = DUMPS) -> None:
+def clear(directory: str) -> None:
     """Remove all dumps; the directory itself stays, with nobody but root in it. Raises OSError."""
     if os.path.isdir(directory):
         for entry in os.scandir(directory):

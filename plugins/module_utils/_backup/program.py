@@ -59,7 +59,7 @@ def backup(settings: Settings, run: Run) -> None:
     restic, run.told["repository_id"] = _reached(settings)
     run.told["directories"] = _directories(settings)
     try:
-        made = dump_all(settings)
+        made = dump_all(settings, DUMPS)
         run.told["databases"] = [asdict(dump) for dump in made]
         words = [word for pattern in settings.excluded for word in ("--exclude", pattern)]
         done = restic(

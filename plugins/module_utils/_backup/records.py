@@ -61,19 +61,19 @@ def moment(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat((whole + zone).replace("Z", "+00:00")).astimezone(dt.timezone.utc)
 
 
-def read(name: str, directory: str = STATE) -> dict[str, Any]:
+def read(name: str, directory: str = "") -> dict[str, Any]:
     """The record of that name: 'last' and 'last_good', each None where there is none."""
-    with contextlib.suppress(OSError, ValueError), open(f"{directory}/{name}.json", encoding="utf-8") as stream:
+    with contextlib.suppress(OSError, ValueError), open(f"{directory or STATE}/{name}.json", encoding="utf-8") as stream:
         record = json.load(stream)
         if isinstance(record, dict):
             return record
     return {"last": None, "last_good": None}
 
 
-def write(name: str, run: dict[str, Any], directory: str = STATE) -> None:
+def write(name: str, run: dict[str, Any], directory: str = "") -> None:
     """Put a run into its record, whole or not at all. Raises OSError."""
     record = {"schema": SCHEMA, "last": run, "last_good": run if run["ok"] else read(name, directory).get("last_good")}
-    path = f"{directory}/{name}.json"
+    path = f"{directory or STATE}/{name}.json"
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump(record, stream, indent=1)
@@ -90,9 +90,9 @@ def see_that_the_clock_goes_on(last: dict[str, Any] | None, at: dt.datetime) -> 
 
 
 @contextlib.contextmanager
-def alone(name: str, directory: str = STATE) -> Iterator[None]:
+def alone(name: str, directory: str = "") -> Iterator[None]:
     """Only one run of a kind at a time. Raises Trouble."""
-    descriptor = os.open(f"{directory}/.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{directory or STATE}/.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

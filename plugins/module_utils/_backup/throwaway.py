@@ -24,7 +24,7 @@ from typing import Any
 
 from .commands import Done, clean, identity, needed, run
 from .dumps import COUNT_ROWS, TABLES, Dump, count_rows, quoted
-from .servers import first_program
+from .servers import connection, first_program
 from .settings import RESTORE_ACCOUNT, Trouble
 
 _READY_S = 120.0
@@ -123,23 +123,15 @@ def postgresql(dumps: str, wanted: Sequence[Dump], directory: str) -> Iterator[t
             call(psql, f"the roles of {first.server}", stdin=file)
         for dump in wanted:
             told = f"{dump.name} of PostgreSQL {dump.server} cannot be restored"
-            call([*psql, "-c", "CREATE DATABASE privacy_hosting_restored TEMPLATE template0"], told)
-            into = [*reach, "-d", "privacy_hosting_restored"]
+            # with its own encoding and owner; a new cluster has a database of that one name
+            into = ["-d", "postgres"] if dump.name == "postgres" else ["--create", "-d", "postgres"]
+            restore = [f"{programs}/pg_restore", "-w", "--exit-on-error", "--no-tablespaces", "--no-subscriptions"]
             with open(os.path.join(dumps, dump.file), "rb") as file:
-                call(
-                    [
-                        f"{programs}/pg_restore",
-                        "-w",
-                        "--exit-on-error",
-                        "--no-tablespaces",
-                        "--no-subscriptions",
-                        *into,
-                    ],
-                    told,
-                    stdin=file,
-                )
-            rows = call([f"{programs}/psql", "-XAtqw", *into, "-c", f"SET search_path = ''; {_PG_ROWS}"], told).out
-            call([*psql, "-c", "DROP DATABASE privacy_hosting_restored"], told)
+                call([*restore, *reach, *into], told, stdin=file)
+            count = f"SET search_path = ''; {_PG_ROWS}"
+            rows = call([f"{programs}/psql", "-XAtqw", *reach, "-d", connection(dump.name), "-c", count], told).out
+            if dump.name != "postgres":
+                call([f"{programs}/dropdb", *reach, "--", dump.name], told)
             yield dump, int(rows)
 
 
@@ -167,7 +159,8 @@ def mariadb(dumps: str, wanted: Sequence[Dump], directory: str) -> Iterator[tupl
     )
     client = [first_program("mariadb", "mysql"), "--no-defaults", f"--socket={socket}", "-u", "root"]
     server = [first_program("mariadbd", "mysqld"), "--no-defaults", f"--datadir={data}", f"--socket={socket}",
-              f"--tmpdir={directory}", f"--pid-file={directory}/pid", f"--secure-file-priv={directory}", *_SMALL_MARIADB]  # fmt: skip
+              f"--tmpdir={directory}",
+              f"--pid-file={directory}/pid", f"--secure-file-priv={directory}", *_SMALL_MARIADB]  # fmt: skip
     with _running(server, [*client, "-e", "SELECT 1"], directory, what):
         for dump in wanted:
             told = f"{dump.name} of MariaDB {dump.server} cannot be restored"

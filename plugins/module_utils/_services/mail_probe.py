@@ -1,0 +1,340 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Wrong logins of made-up users at every mail service, several in one connection, and the lines that they leave.
+
+Each connection comes from an address of loopback of its own (127.x.y.z): whoever counts wrong logins by address, the
+server itself or what bans, finds nobody who exists. No real account and no real password is tried.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import ipaddress
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .._host import Host, Unseen
+from .mail_sinks import Sink, Tail
+
+if TYPE_CHECKING:
+    import ssl
+
+ANSWER_S = 20.0  # for one answer: a server makes who errs wait
+TOTAL_S = 40.0  # for all of them, side by side
+LINE_S = 3.0  # for lines after the last answer
+SETTLE_S = 8.0  # Dovecot ends what ran before a reload after some 6 seconds
+# what bans addresses, beside fail2ban, of which the threshold can be asked
+_GUARDS = ("sshguard", "crowdsec", "lfd", "denyhosts", "ossec-analysisd")
+# a jail counts two lines for one wrong login at most
+_LINES_EACH = 2
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where to try. protocol: imap, pop3, managesieve, smtp; tls: from the first byte; addresses: it listens at."""
+
+    protocol: str
+    port: int
+    tls: bool
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One wrong login. answer: '' where it was refused as it must be, else what happened instead."""
+
+    door: Door
+    number: int
+    user: str
+    secret: str
+    source: str
+    answer: str = ""
+
+
+@dataclass
+class Probed:
+    """All wrong logins. unseen: why none was made; sources: by door, the address of its connection."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    unseen: str = ""
+    sources: dict[Door, str] = field(default_factory=dict)
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    troubles: dict[Door, str] = field(default_factory=dict)
+
+    def of(self, door: Door) -> list[Attempt]:
+        """The wrong logins at one door, in their order."""
+        return sorted((one for one in self.attempts if one.door == door), key=lambda one: one.number)
+
+    def found(self, sinks: Sequence[Sink], *words: str) -> list[str]:
+        """The lines of these places that hold all of the words."""
+        forms = [re.compile(rf"(?<![\w.]){re.escape(word)}(?![\w]|\.\d)") for word in words]
+        lines = [line for sink in sinks for line in self.lines.get(sink.path, [])]
+        return [line for line in lines if all(form.search(line) for form in forms)]
+
+    def secrets_in(self, sinks: Sequence[Sink]) -> int:
+        """How many lines hold a password that was tried, in clear, as a digest or as it was sent."""
+        import hashlib
+
+        told = set()
+        for one in self.attempts:
+            digest = hashlib.sha1(one.secret.encode(), usedforsecurity=False).hexdigest()
+            told |= {one.secret, digest, _plain(one.user, one.secret)}
+        lines = [line for sink in sinks for line in self.lines.get(sink.path, [])]
+        return sum(1 for line in lines if any(secret in line for secret in told))
+
+
+def probe(host: Host, doors: Sequence[Door], sinks: Sequence[Sink], stale: Callable[[], bool]) -> Probed:
+    """Try all doors side by side and collect the lines. stale: whether a service still runs as before a reload."""
+    return host.once("mail_probe", lambda: _probe(host, doors, sinks, stale))
+
+
+def _probe(host: Host, doors: Sequence[Door], sinks: Sequence[Sink], stale: Callable[[], bool]) -> Probed:
+    times, why = attempts_allowed(host)
+    if not times:
+        return Probed(unseen=why)
+    patience = time.monotonic() + SETTLE_S
+    while stale() and time.monotonic() < patience:
+        time.sleep(0.5)
+    probed = Probed()
+    tails = {}
+    for sink in sinks:
+        try:
+            tails[sink.path] = Tail(host, sink)
+        except Unseen as unseen:
+            probed.unread[sink.path] = str(unseen)
+    end = time.monotonic() + min(TOTAL_S, host.seconds_left() / 2)
+    threads = [threading.Thread(target=_try, args=(door, times, probed), daemon=True) for door in doors]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    if any(thread.is_alive() for thread in threads):
+        for door in doors:
+            probed.troubles.setdefault(door, "" if len(probed.of(door)) == times else "no answer in time")
+    _read(probed, tails)
+    return probed
+
+
+def attempts_allowed(host: Host) -> tuple[int, str]:
+    """How many wrong logins a connection may make without a ban of its address, and why not more. Raises Unseen."""
+    running = {os.path.basename(p.program) for p in host.processes()} | {p.name for p in host.processes()}
+    if "fail2ban-server" in running:
+        fewest = _fewest_retries(host)
+        if fewest <= _LINES_EACH:
+            return 0, f"fail2ban bans an address after {fewest} wrong logins, so none was tried"
+        return (2, "") if fewest > 2 * _LINES_EACH else (1, "")
+    return (1, "") if running & set(_GUARDS) else (2, "")
+
+
+def _fewest_retries(host: Host) -> int:
+    """The fewest wrong logins after which a jail of fail2ban bans. Raises Unseen."""
+    listed = re.search(r"Jail list:\s*(.*)", host.run("fail2ban-client", "status").stdout)
+    jails = re.split(r"[,\s]+", listed.group(1).strip()) if listed and listed.group(1).strip() else []
+    told = [host.run("fail2ban-client", "get", jail, "maxretry").stdout.strip() for jail in jails]
+    if not all(text.isdigit() for text in told):
+        raise Unseen("'fail2ban-client get … maxretry' told no number")
+    return min(map(int, told), default=100)
+
+
+def _read(probed: Probed, tails: Mapping[str, Tail]) -> None:
+    """Read what the places gained, until all wrong logins stand somewhere or the time for it is over."""
+    end = time.monotonic() + LINE_S
+    asked = 0
+    while True:
+        asked += 1
+        for path, tail in tails.items():
+            try:
+                probed.lines[path] = tail.gained(asked)
+            except Unseen as unseen:
+                probed.unread[path] = str(unseen)
+        everything = "\n".join(line for lines in probed.lines.values() for line in lines)
+        if all(one.user in everything for one in probed.attempts) and asked > 1:
+            return
+        if time.monotonic() > end:
+            return
+        time.sleep(0.3)
+
+
+# -- trying -----------------------------------------------------------------------------------------------------------
+
+
+def _try(door: Door, times: int, probed: Probed) -> None:
+    """Several wrong logins in one connection."""
+    address, source = _way(door)
+    if not address:
+        probed.troubles[door] = "it listens at no address of IPv4"
+        return
+    probed.sources[door] = source
+    tried: list[Attempt] = []
+    try:
+        with socket.create_connection((address, door.port), ANSWER_S, (source, 0)) as plain:
+            talk = _Talk(tls_context().wrap_socket(plain) if door.tls else plain)
+            _SPEECHES[door.protocol](talk, door, source, times, tried.append)
+            talk.sock.close()
+    except (OSError, ValueError, EOFError) as error:
+        probed.troubles[door] = getattr(error, "strerror", "") or str(error) or type(error).__name__
+    probed.attempts += tried
+
+
+def _way(door: Door) -> tuple[str, str]:
+    """An address at which a door is open, and the one to come from."""
+    source = ".".join(["127", *(str(2 + byte % 250) for byte in os.urandom(3))])
+    for text in door.addresses or ("127.0.0.1",):
+        address = ipaddress.ip_address(text)
+        if address.version == 4:
+            return ("127.0.0.1" if address.is_unspecified else text), source
+    return "", ""
+
+
+def _made_up() -> tuple[str, str]:
+    """A user who does not exist and a password that nobody has."""
+    return f"privacy-hosting-{os.urandom(6).hex()}", os.urandom(9).hex()
+
+
+def _plain(user: str, secret: str) -> str:
+    return base64.b64encode(f"\0{user}\0{secret}".encode()).decode()
+
+
+@dataclass
+class _Talk:
+    """A conversation in lines."""
+
+    sock: socket.socket
+
+    def __post_init__(self) -> None:
+        self._file = self.sock.makefile("rb")
+
+    def say(self, line: str) -> None:
+        self.sock.sendall(line.encode("ascii") + b"\r\n")
+
+    def hear(self, until: str) -> str:
+        """Lines until one that fits. Raises EOFError, OSError."""
+        heard = ""
+        for _number in range(200):
+            line = self._file.readline(1 << 14).decode("utf-8", "replace")
+            if not line:
+                raise EOFError("the connection was closed")
+            heard += line
+            if re.match(until, line):
+                return heard
+        raise ValueError("an answer without an end")
+
+    def ask(self, line: str, until: str) -> str:
+        self.say(line)
+        return self.hear(until)
+
+    def begin_tls(self) -> None:
+        self.sock = tls_context().wrap_socket(self.sock)
+        self._file = self.sock.makefile("rb")
+
+
+def tls_context() -> ssl.SSLContext:
+    """Whatever the server speaks: who it is does not matter here, only what it writes down."""
+    import ssl  # most hosts never get here
+    import warnings
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+Keep = Callable[[Attempt], None]
+
+
+def _wrong(
+    talk: _Talk, door: Door, source: str, times: int, keep: Keep, speak: Callable[[_Talk, str, str], str], refused: str
+) -> None:
+    """Wrong logins by one way to say it. refused: how the answer to one begins."""
+    for number in range(times):
+        user, secret = _made_up()
+        answer = speak(talk, user, secret).strip()
+        last = answer.splitlines()[-1] if answer else ""
+        outcome = "" if re.match(refused, last) and not _UNASKED.search(last) else _SHORT.sub("", last)[:60]
+        keep(Attempt(door, number, user, secret, source, outcome))
+
+
+_UNASKED = re.compile(r"PRIVACYREQUIRED|ENCRYPT-NEEDED|disallowed|\[UNAVAILABLE\]|\[SYS/", re.IGNORECASE)
+_SHORT = re.compile(r"[^\x20-\x7e]")
+
+
+def _imap(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+    talk.hear(r"\* ")
+    if not door.tls and re.search(r"(?m)^s OK", talk.ask("s STARTTLS", "s ")):
+        talk.begin_tls()
+    _wrong(talk, door, source, times, keep, lambda t, u, p: t.ask(f"l LOGIN {u} {p}", "l "), "l NO")
+
+
+def _pop3(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+    talk.hear(r"[+-]")
+    if not door.tls and talk.ask("STLS", r"[+-]").startswith("+OK"):
+        talk.begin_tls()
+
+    def speak(t: _Talk, user: str, secret: str) -> str:
+        told = t.ask(f"USER {user}", r"[+-]")
+        return t.ask(f"PASS {secret}", r"[+-]") if told.startswith("+") else told
+
+    _wrong(talk, door, source, times, keep, speak, "-ERR")
+
+
+def _managesieve(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+    end = r"(OK|NO|BYE)\b"
+    if "STARTTLS" in talk.hear(end) and not door.tls and talk.ask("STARTTLS", end).startswith("OK"):
+        talk.begin_tls()
+        talk.hear(end)
+    _wrong(
+        talk, door, source, times, keep,
+        lambda t, u, p: t.ask(f'AUTHENTICATE "PLAIN" "{_plain(u, p)}"', end), "NO",
+    )  # fmt: skip
+
+
+def _smtp(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+    end = r"\d{3}(?!-)"
+    talk.hear(end)
+    told = talk.ask("EHLO privacy-hosting.invalid", end)
+    if "STARTTLS" in told and not door.tls and talk.ask("STARTTLS", end).startswith("220"):
+        talk.begin_tls()
+        told = talk.ask("EHLO privacy-hosting.invalid", end)
+    if not re.search(r"(?m)^250[- ]AUTH[ =].*\bPLAIN\b", told):
+        raise ValueError("it offers no way to log in (AUTH PLAIN) from the host itself")
+    _wrong(talk, door, source, times, keep, lambda t, u, p: t.ask(f"AUTH PLAIN {_plain(u, p)}", end), "535")
+
+
+def _relay(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+    """A connection alone: it is for what a server writes of each."""
+    end = r"\d{3}(?!-)"
+    talk.hear(end)
+    talk.ask("QUIT", end)
+
+
+_SPEECHES: Mapping[str, Callable[[_Talk, Door, str, int, Keep], None]] = {
+    "imap": _imap,
+    "pop3": _pop3,
+    "managesieve": _managesieve,
+    "smtp": _smtp,
+    "relay": _relay,
+}
+
+
+def before_reload(host: Host, master: int, since: dt.datetime) -> bool:
+    """Whether children of a master that answer logins are older than its last reload."""
+    return any(
+        process.parent == master and os.path.basename(process.program) == "auth" and process.started < since
+        for process in Host(host.limits).processes()
+    )

@@ -22,6 +22,7 @@ from .._option import Period
 LIBRARY = "/usr/local/lib/privacy-hosting"
 PACKAGE = f"{LIBRARY}/privacy_hosting_backup"
 COMMAND = "/usr/local/sbin/privacy-hosting-data-backup"
+SYSTEM = "/etc/systemd/system"
 UNIT = "privacy-hosting-data-backup"
 RETENTION = "privacy-hosting-data-backup-retention"
 HEADER = "# Made by privacy.hosting, role data_backup; ansible-playbook privacy.hosting.undo removes it.\n"
@@ -63,8 +64,8 @@ def _source(module: ModuleType) -> str:
 
 def add(transaction: Transaction, job: Job) -> None:
     """A job's units, its timer enabled."""
-    transaction.write(f"/etc/systemd/system/{job.unit}.service", _service(job), 0o644)
-    transaction.write(f"/etc/systemd/system/{job.unit}.timer", _timer(job), 0o644)
+    transaction.write(f"{SYSTEM}/{job.unit}.service", _service(job), 0o644)
+    transaction.write(f"{SYSTEM}/{job.unit}.timer", _timer(job), 0o644)
     transaction.unit(f"{job.unit}.timer", UnitState("enabled", True))
 
 

@@ -237,9 +237,18 @@ def test_which_of_several_sets_a_job_makes_may_not_be_known(host: BackupHost) ->
     assert one(host, "recent").status == "pass"
 
 
-def test_a_repository_that_only_the_shell_knows(host: BackupHost) -> None:
+@pytest.mark.parametrize("check", sorted(set(OPTIONS) - {"repository", "directories"}))
+def test_a_repository_that_only_the_shell_knows(host: BackupHost, check: str) -> None:
     host.files["/usr/local/sbin/backup"] = "#!/bin/sh\nrestic -r $1 backup /srv/files\n"
-    assert [found.status for found in ask(host, "recent")] == ["error"]
+    assert [found.status for found in ask(host, check)] == ["error"]
+
+
+def test_what_is_missing_may_be_where_nobody_looked(host: BackupHost) -> None:
+    host.files["/usr/local/sbin/backup"] += "restic -r $1 backup /srv/other /var/more\n"
+    host.inside = {"/srv/files/a.txt": b"x"}
+    assert one(host, "databases").status == "error"
+    host.files["/srv/other/x"] = ""
+    assert one(host, "directories", directories=["/srv/other"]).status == "error"
 
 
 # -- the same repository ----------------------------------------------------------------------------------------------

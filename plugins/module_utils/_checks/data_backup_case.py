@@ -143,10 +143,14 @@ class Case:
 
     def none(self, check: str) -> Finding | None:
         """The one finding of a host on which nothing can be judged; None where something makes backups by restic."""
-        if self.backups():
-            return None
-        found = backup_jobs.found(self.host)
         expected = "backups are made"
+        if self.repositories():
+            return None
+        if self.backups():
+            call = self.backups()[0]
+            seen = f"which repository {call.job.name} backs up to is not understood"
+            return self.finding(check, "this host", ERROR, seen, call.source, expected=expected)
+        found = backup_jobs.found(self.host)
         if found.others:
             names = some([f"{name} ({source})" for name, source in found.others])
             seen = f"backups by {names} are not judged"
@@ -163,6 +167,17 @@ class Case:
             check, "this host", FAIL, seen, "systemctl list-timers, /etc/crontab, /etc/cron.*", expected=expected,
             remedy=remedy, proof="configured",
         )  # fmt: skip
+
+    def unjudged(self) -> str:
+        """What else may make backups, and is not judged; '' where there is nothing. Raises Unseen."""
+        found = backup_jobs.found(self.host)
+        if found.others:
+            return f"backups by {some([name for name, _source in found.others])} are not judged"
+        if found.unread:
+            return f"what {some(found.unread)} does with backups is not understood"
+        placed = [call for repository in self.repositories() for call in repository.calls]
+        lost = [call.source for call in self.backups() if call not in placed]
+        return f"which repository {some(lost)} backs up to is not understood" if lost else ""
 
     def ask_all(self) -> None:
         """Ask all repositories everything that checks will want to know, side by side; what fails is told later."""

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, Finding, Layer
 from .._host import Host, Unseen
 from .._measure import Question
-from .._services import backup_jobs, dumps, mounts, restic
+from .._services import dumps, mounts, restic
 from .._services.backup_jobs import UNKNOWN, Call
 from .._services.database_servers import MARIADB, POSTGRESQL, REDIS, Server
 from .._services.dumps import Dump
@@ -164,24 +164,20 @@ def _of_database(
     if matches:
         seen = f"whether {matches[0][0].node.path} is a dump of it cannot be told"
         return case.finding("databases", label, ERROR, seen, source, expected=expected, remedy=remedy)
-    if not found:
-        return case.finding("databases", label, FAIL, "there is no snapshot", source, expected=expected, remedy=remedy)
     since = _created(server, name)
-    newest = max(made(one.snapshot) for one in found)
+    newest = max((made(one.snapshot) for one in found), default=case.limit())
     if since is not None and since > newest and since >= case.limit():
         seen = f"it was made on {since:%Y-%m-%d %H:%M} UTC, after the newest snapshot, and is in no backup yet"
         return case.finding("databases", label, ERROR, seen, source, expected=expected)
-    others = backup_jobs.found(case.host).others
-    if others:
-        named = some([other for other, _source in others])
-        seen = f"no dump of it is in the newest snapshot; backups by {named} are not judged"
+    if case.unjudged():
+        seen = f"no dump of it is in the newest snapshot; {case.unjudged()}"
         return case.finding("databases", label, ERROR, seen, source, expected=expected, remedy=remedy)
     physical = next((kind for one in found for kind in [_physical(one)] if kind), "")
     if physical:
         seen = f"no dump of it is in the newest snapshot, but {physical}, which is not judged"
         return case.finding("databases", label, ERROR, seen, source, expected=expected, remedy=remedy)
     copied = any(_below(node.path, server.data_directory) for one in found for node in one.nodes)
-    seen = "no dump of it is in the newest snapshot"
+    seen = "no dump of it is in the newest snapshot" if found else "there is no snapshot"
     seen += ", only the files of the running server, which do not fit each other" if copied else ""
     return case.finding("databases", label, FAIL, seen, source, expected=expected, remedy=remedy)
 
@@ -434,8 +430,9 @@ def _of_directory(case: Case, directory: str, found: Sequence[Inside]) -> Findin
     ]
     if not holding:
         source = found[0].source if found else "restic snapshots"
-        seen = "it is in no newest snapshot"
-        return case.finding("directories", directory, FAIL, seen, source, expected=expected, remedy=remedy)
+        seen = "it is in no newest snapshot" + (f"; {case.unjudged()}" if case.unjudged() else "")
+        status = ERROR if case.unjudged() else FAIL
+        return case.finding("directories", directory, status, seen, source, expected=expected, remedy=remedy)
     layers = [layer for layer in [_late(case, holding), _partial(case, holding)] if layer is not None]
     layers += list(_excluded(case, real, holding))
     layers.append(_compared(case, real, holding))

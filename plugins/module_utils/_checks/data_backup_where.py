@@ -66,9 +66,6 @@ def check_elsewhere(host: Host, question: Question, option: str) -> Iterator[Fin
             status = FAIL if place.here else PASS
             seen = place.words + ("" if place.here else ", and restic encrypts what it sends")
             yield case.finding("elsewhere", str(repository), status, seen, source, **more, proof=CONFIGURED)
-    if not places:
-        seen = "which repository is backed up to is not understood"
-        yield case.finding("elsewhere", "this host", ERROR, seen, case.backups()[0].source)
 
 
 def is_off_host(host: Host, repository: Repository) -> bool:

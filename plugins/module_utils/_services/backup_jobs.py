@@ -52,6 +52,7 @@ _SHELLS = frozenset(["sh", "bash", "dash", "zsh", "ash"])
 _ENDS = frozenset([";", "&&", "||", "&", "|", "\n", "(", ")", "|&", ";;"])
 _DEPTH = 4  # of scripts that call scripts
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_QUOTED, _LITERAL = "\x0e", "\x0f"  # a dollar sign in double quotes, and in single ones
 UNKNOWN = "\x07"  # stands for a part of a value that only the shell knows
 
 # flags of restic's that take a value, beside what it takes as --flag=value; single letters where it has one
@@ -342,11 +343,19 @@ class _Walk:
             for place, (words, end) in enumerate(commands):
                 fed = tuple(commands[place - 1][0]) if place and commands[place - 1][1] in ("|", "|&") else ()
                 told = replace(frame, source=where)
-                self.command([self._expand(word, told) for word in words], told, fed, last=end == "&&")
+                self.command(self._expand(words, told), told, fed, last=end == "&&")
                 frame.environment, frame.strict = told.environment, told.strict
 
-    def _expand(self, word: str, frame: _Frame) -> str:
-        """A word with what is known of it put in: variables, and files whose text it takes."""
+    def _expand(self, words: Sequence[str], frame: _Frame) -> list[str]:
+        """Words with what is known of them put in: variables, and files whose text they take."""
+        found: list[str] = []
+        for word in words:
+            value = self._value(word, frame)
+            # a variable that stands alone, without quotes, may be several words
+            found += value.split() if re.fullmatch(r"\$(\w+|\{\w+\})", word) else [value]
+        return found
+
+    def _value(self, word: str, frame: _Frame) -> str:
 
         def content(match: re.Match[str]) -> str:
             path = _expanded(match[1], frame.environment)
@@ -510,7 +519,7 @@ def _commands(text: str) -> Iterator[tuple[int, list[tuple[list[str], str]]]]:
 
 
 def _split(line: str) -> list[tuple[list[str], str]]:
-    line = re.sub(r"&>>?|\d?>&\s*[\d-]", " > ", line)
+    line = _marked(re.sub(r"&>>?|\d?>&\s*[\d-]", " > ", line))
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -524,6 +533,23 @@ def _split(line: str) -> list[tuple[list[str], str]]:
         else:
             commands[-1][0].append(word)
     return [(_without_redirections(words), end) for words, end in commands if words]
+
+
+def _marked(line: str) -> str:
+    """A line in which dollar signs tell by what quotes they stand in; the quotes themselves are taken off later."""
+    found, quote, escaped = [], "", False
+    for char in line:
+        if escaped:
+            escaped = False
+            found.append(_LITERAL if char == "$" else char)
+            continue
+        if char == "\\" and quote != "'":
+            escaped = True
+        elif char in "'\"" and quote in ("", char):
+            quote = "" if quote else char
+        dollar = {"": "$", "'": _LITERAL, '"': _QUOTED}[quote]
+        found.append(dollar if char == "$" else char)
+    return "".join(found)
 
 
 def _without_redirections(words: list[str]) -> list[str]:
@@ -568,8 +594,8 @@ def _expanded(word: str, environment: Mapping[str, str]) -> str:
             return environment[name] or fallback or ""
         return fallback if fallback is not None else UNKNOWN
 
-    word = re.sub(r"\$(?:(\w+)|\{(\w+)(?::?-([^{}]*))?\})", value, word)
-    word = re.sub(r"\$\{[^}]*\}|\$[@*#?!]", UNKNOWN, word)
+    word = re.sub(rf"[${_QUOTED}](?:(\w+)|\{{(\w+)(?::?-([^{{}}]*))?\}})", value, word)
+    word = re.sub(rf"[${_QUOTED}](\{{[^}}]*\}}|[@*#?!])", UNKNOWN, word).replace(_LITERAL, "$")
     if word.startswith("~/"):
         word = environment.get("HOME", "~") + word[1:]
     return word

@@ -225,7 +225,7 @@ def ran(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(records, "STATE", str(root / "state"))
     monkeypatch.setattr(host.time, "sleep", lambda _seconds: None)
     server = Server("mariadb", "m", "/s")
-    monkeypatch.setattr(host.servers, "servers", lambda: [server])
+    monkeypatch.setattr(host.servers, "servers", lambda _left_out: [server])
     monkeypatch.setattr(host.servers, "databases", lambda _server: ["shop"])
     settings = Settings("web1", "r", "p", IDENTITY, directories=("/srv",))
     monkeypatch.setattr(host, "load", lambda: settings)

@@ -179,14 +179,14 @@ def test_a_postgresql_dump_that_is_not_whole_is_refused(
 
 
 def test_dumps_need_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dumps, "servers", lambda: [PG])
+    monkeypatch.setattr(dumps, "servers", lambda _left_out: [PG])
     monkeypatch.setattr(dumps, "size", lambda _server: 10**18)
     with pytest.raises(Trouble, match=r"dumps need about 1100000000\.0 GB"):
         dumps.dump_all(told(), str(tmp_path / "dumps"))
 
 
 def test_all_databases_but_those_left_out_are_dumped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dumps, "servers", lambda: [PG, MY])
+    monkeypatch.setattr(dumps, "servers", lambda _left_out: [PG, MY])
     monkeypatch.setattr(dumps, "size", lambda _server: 10)
     monkeypatch.setattr(dumps, "databases", lambda _server: ["a/b", ".c", "scratch"])
     write: Callable[[Server, Dump, str], object] = lambda _server, _dump, path: Path(path).write_text("x")  # noqa: E731
@@ -207,8 +207,19 @@ def test_a_name_is_no_connection_string() -> None:
 
 def test_a_database_that_cannot_be_dumped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "_running", lambda: [(12, "mongod")])
-    with pytest.raises(Trouble, match=r"MongoDB runs here \(process 12\)"):
+    monkeypatch.setattr(servers, "_stopped", lambda _running: [])
+    with pytest.raises(Trouble, match=r"mongodb runs here \(process 12\), .* name mongodb in data_backup_left_out"):
         servers.servers()
+    assert servers.servers(["mongodb"]) == []
+
+
+def test_a_server_that_should_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "_running", list)
+    monkeypatch.setattr(servers.os.path, "exists", lambda _path: False)
+    monkeypatch.setattr(servers, "run", lambda _argv: Done(0, "enabled\n", ""))
+    with pytest.raises(Trouble, match=r"mariadb\.service is enabled and does not run"):
+        servers.servers()
+    assert servers.servers(["mariadb"]) == []
 
 
 def test_a_server_that_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,6 +385,23 @@ def test_a_second_run_of_a_kind_waits_for_nobody(world: World) -> None:
 
 def test_paths_that_look_like_patterns_mean_themselves() -> None:
     assert program._literally("/srv/a*[b]?") == "/srv/a\\*\\[b\\]\\?"
+
+
+@pytest.mark.parametrize(
+    ("out", "found"),
+    [("null\n", []), ("[]\n", []), ('[{"id": "a"}]', [{"id": "a"}]), ('[\n{"id": "a"}\n]', [{"id": "a"}])],
+)
+def test_lists_of_both_releases_are_read(out: str, found: list[Any]) -> None:
+    restic = commands.Restic(["-r", "/r"], runner=lambda _argv, **_given: Done(0, out, ""))
+    assert restic.snapshots() == found
+
+
+def test_a_locked_repository_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = iter([Done(1, "", "unable to create lock in backend: repository is already locked"), Done(0, "", "")])
+    slept: list[float] = []
+    monkeypatch.setattr(commands.time, "sleep", slept.append)
+    assert commands.Restic([], runner=lambda _argv, **_given: next(given))("check").rc == 0
+    assert slept == [60.0]
 
 
 def test_moments_of_restic_are_read() -> None:

@@ -165,6 +165,11 @@ class Restic:
                 raise Trouble(f"{what}: restic printed no JSON") from None
         return lines[0] if len(lines) == 1 else lines
 
+    def snapshots(self, *words: str) -> list[dict[str, Any]]:
+        """All snapshots that some words choose. Raises Trouble."""
+        found = self.json("the snapshots cannot be listed", "snapshots", "--no-lock", *words)
+        return found if isinstance(found, list) else [found] if found else []
+
     def identity(self) -> str:
         """The identity of the repository, which it keeps for ever. Raises Trouble."""
         return str(json.loads(self.needed("the repository cannot be opened", "cat", "config", "--no-lock").out)["id"])

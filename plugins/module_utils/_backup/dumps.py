@@ -68,7 +68,7 @@ class Dump:
 def dump_all(settings: Settings, directory: str) -> list[Dump]:
     """Dump every database of every server into an empty directory. Raises Trouble where one is not whole."""
     clear(directory)
-    there = servers()
+    there = servers(settings.left_out)
     _see_that_there_is_room(there, directory)
     made: list[Dump] = []
     for server in there:

@@ -178,8 +178,7 @@ def restore_test(settings: Settings, run: Run) -> None:
 
 
 def _newest(restic: Restic, host: str) -> dict[str, Any]:
-    found = restic.json("the snapshots cannot be listed", "snapshots", "--no-lock", "--host", host, "--tag", TAG)
-    listed = [one for one in (found if isinstance(found, list) else [found]) if DUMPS in one["paths"]]
+    listed = [one for one in restic.snapshots("--host", host, "--tag", TAG) if DUMPS in one["paths"]]
     if not listed:
         raise Trouble(f"there is no snapshot of {host} yet")
     return dict(max(listed, key=lambda one: records.moment(one["time"])))
@@ -264,7 +263,7 @@ def perform(kind: str, settings: Settings) -> Run:
             _RUNS[kind](settings, run)
         except Trouble as error:
             run.trouble = shown(str(error))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             run.trouble = shown(f"{type(error).__name__}: {error}")
         records.write(kind, run.as_dict(records.now()))
     return run

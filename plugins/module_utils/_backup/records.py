@@ -63,7 +63,10 @@ def moment(text: str) -> dt.datetime:
 
 def read(name: str, directory: str = "") -> dict[str, Any]:
     """The record of that name: 'last' and 'last_good', each None where there is none."""
-    with contextlib.suppress(OSError, ValueError), open(f"{directory or STATE}/{name}.json", encoding="utf-8") as stream:
+    with (
+        contextlib.suppress(OSError, ValueError),
+        open(f"{directory or STATE}/{name}.json", encoding="utf-8") as stream,
+    ):
         record = json.load(stream)
         if isinstance(record, dict):
             return record

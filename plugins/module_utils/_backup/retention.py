@@ -139,9 +139,8 @@ def _restic(client: Client) -> Restic:
 
 def _snapshots(restic: Restic, client: Client) -> list[Snapshot]:
     """All snapshots of a repository, with their arrival. Raises Trouble."""
-    listed = restic.json("the snapshots cannot be listed", "snapshots", "--no-lock")
     found = []
-    for one in listed if isinstance(listed, list) else [listed]:
+    for one in restic.snapshots():
         try:
             status = os.lstat(os.path.join(client.path, "snapshots", one["id"]))
         except OSError as error:
@@ -198,7 +197,7 @@ def perform(client: Client, known: Sequence[str], most: bool, dry_run: bool, sta
             retain(client, run, known, most, dry_run)
         except Trouble as error:
             run.trouble = str(error)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             run.trouble = f"{type(error).__name__}: {error}"
         if not dry_run:
             records.write(client.name, run.as_dict(records.now()), state)

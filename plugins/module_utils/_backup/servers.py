@@ -14,7 +14,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -32,7 +32,7 @@ _PROGRAMS = {
     "valkey-server": REDIS,
 }
 # of which no dump is made here: a host with one of them is not backed up without saying so
-_OTHERS = {"mongod": "MongoDB", "slapd": "OpenLDAP", "influxd": "InfluxDB", "beam.smp": "RabbitMQ or CouchDB"}
+_OTHERS = {"mongod": "mongodb", "slapd": "openldap", "influxd": "influxdb", "couchdb": "couchdb"}
 _SYSTEM = {MARIADB: {"information_schema", "performance_schema", "sys", "mysql"}}
 _ACCEPTS = 0x10000  # of a unix socket's flags in /proc/net/unix: it listens
 _PG_SOCKET = re.compile(r".*/\.s\.PGSQL\.(\d+)")
@@ -105,19 +105,27 @@ def query(server: Server, sql: str, database: str = "postgres") -> list[str]:
 # -- which are there --------------------------------------------------------------------------------------------------
 
 
-def servers() -> list[Server]:
-    """All database servers that run. Raises Trouble for one that cannot be asked, or should run and does not."""
+def servers(left_out: Container[str] = ()) -> list[Server]:
+    """All database servers that run, but for kinds that are left out.
+
+    Raises Trouble for one that cannot be asked or dumped, or should run and does not.
+    """
     found: list[Server] = []
-    running = list(_running())
-    for pid, program in running:
+    for pid, program in _running():
+        kind = _OTHERS.get(program) or _PROGRAMS[program]
+        if kind in left_out:
+            continue
         if program in _OTHERS:
-            raise Trouble(f"{_OTHERS[program]} runs here (process {pid}), and no dump of it can be made")
-    for pid, program in running:
-        server = _server(pid, _PROGRAMS[program])
+            raise Trouble(
+                f"{kind} runs here (process {pid}), of which no dump is made: put one into a directory that is backed "
+                f"up, and name {kind} in data_backup_left_out"
+            )
+        server = _server(pid, kind)
         if server not in found:
             found.append(server)
-    for told in _stopped({server.kind for server in found}):
-        raise Trouble(told)
+    for kind, told in _stopped({server.kind for server in found}):
+        if kind not in left_out:
+            raise Trouble(told)
     return sorted(found, key=str)
 
 
@@ -204,16 +212,17 @@ def _mariadb(socket: str) -> Server:
     return Server(MARIADB, filed(told[0].strip("/").replace("/", "-")), socket)
 
 
-def _stopped(running: Sequence[str] | set[str]) -> Iterator[str]:
+def _stopped(running: Container[str]) -> Iterator[tuple[str, str]]:
     """What should run, and does not: its databases would be missing from a backup that says nothing."""
     if os.path.exists("/usr/bin/pg_lsclusters"):
         for line in run(["pg_lsclusters", "--no-header"]).out.splitlines():
             version, cluster, _port, status = line.split()[:4]
             if status.startswith("down") and _starts_at_boot(version, cluster):
-                yield f"the PostgreSQL cluster {version}/{cluster} is {status}: its databases cannot be dumped"
+                told = f"the PostgreSQL cluster {version}/{cluster} is {status}: its databases cannot be dumped"
+                yield POSTGRESQL, told
     for unit, kind in (("mariadb", MARIADB), ("mysql", MARIADB)):
         if kind not in running and run(["systemctl", "is-enabled", f"{unit}.service"]).out.strip() == "enabled":
-            yield f"{unit}.service is enabled and does not run: its databases cannot be dumped"
+            yield kind, f"{unit}.service is enabled and does not run: its databases cannot be dumped"
 
 
 def _starts_at_boot(version: str, cluster: str) -> bool:

@@ -320,7 +320,7 @@ def _lacking(kind: str) -> str:
             held = {(one["kind"], one["server"], one["name"]) for one in good["databases"]}
             there = {
                 (server.kind, server.name, name)
-                for server in servers.servers()
+                for server in servers.servers(settings.left_out)
                 for name in servers.databases(server)
                 if not settings.leaves_out(server.kind, name)
             }

@@ -41,12 +41,10 @@ def demo(lab: Lab) -> bool:
     say("auditing the servers as they are; this changes nothing on them")
     before = _audit(lab, reports, BEFORE)
     say("hardening them")
-    if _play(lab, "harden") != 0:
-        raise LabError("privacy.hosting.harden failed; its own messages are above")
+    _harden(lab)
     machines = ",".join(host.name for host in lab.hosts.values() if host.inventory and host.is_machine)
     say(f"removing what harden keeps of databases until they have worked from their encrypted disk ({machines})")
-    if _play(lab, "harden", "--limit", machines, "--tags", "disk_encryption") != 0:
-        raise LabError("privacy.hosting.harden failed; its own messages are above")
+    _harden(lab, "--limit", machines, "--tags", "disk_encryption")
     say("auditing them again")
     after = _audit(lab, reports, AFTER)
     print("\n".join(["", *_table(before, after), "", *_closing(lab, reports)]), flush=True)
@@ -54,6 +52,11 @@ def demo(lab: Lab) -> bool:
     if broken:
         say(f"still broken after hardening: {', '.join(broken)}")
     return not broken
+
+
+def _harden(lab: Lab, *arguments: str) -> None:
+    if _play(lab, "harden", *arguments) != 0:
+        raise LabError("privacy.hosting.harden failed; its own messages are above")
 
 
 def _audit(lab: Lab, reports: Path, run: str) -> dict[str, Any]:

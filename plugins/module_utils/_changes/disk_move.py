@@ -40,7 +40,7 @@ STATE = "/var/lib/privacy-hosting/disk-encryption"
 FSTAB = "/etc/fstab"
 UNIT = "privacy-hosting-disk-move"
 
-COPYING, SWAPPING, STARTING = "copying", "swapping", "starting"
+COPYING, SWAPPING, STARTING, GOING_BACK = "copying", "swapping", "starting", "going back"
 
 _ANSWER_S = 60.0
 _CHUNK = 1 << 20
@@ -263,7 +263,9 @@ class Mover:
     def _put_back(self, moving: dict[str, Any]) -> str:
         """All as before a move, the servers up again. What was done, in a sentence."""
         group = Group.of(moving["group"])
+        moving["ran"] = moving.get("ran", False) or moving["phase"] == STARTING
         try:
+            self._note(moving, GOING_BACK)
             if group.units:
                 self.run(("systemctl", "stop", *group.units))
             for place in reversed(group.places):
@@ -275,13 +277,13 @@ class Mover:
             self._start(group, moving["active"])
         except (MoveError, OSError) as error:
             return f"it was NOT put back, and the server may be down: {_told(error)}"
-        kept = [self._discard(place, moving["phase"]) for place in group.places]
+        kept = [self._discard(place, moving["ran"]) for place in group.places]
         os.unlink(os.path.join(self.state, "moving.json"))
         return "; ".join(["the server was started again on its old directory", *filter(None, kept)])
 
-    def _discard(self, place: Place, phase: str) -> str:
+    def _discard(self, place: Place, ran: bool) -> str:
         """Remove a copy that no server ran on; keep one where some may have, and say where."""
-        if phase != STARTING:
+        if not ran or not os.path.isdir(place.copy):
             shutil.rmtree(place.copy, ignore_errors=True)
             return ""
         aside = f"{place.copy}.failed-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"

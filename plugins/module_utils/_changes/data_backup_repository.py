@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .._backup.commands import Done, run
+from .._backup.commands import Done, run, told_of
 from .._backup.settings import Trouble
 from .._change import ChangeError
 
@@ -49,7 +49,7 @@ class Repository:
     def call(self, password: str, *words: str) -> Done:
         """Run restic with a password, which it reads from its input. Raises ChangeError where there is no restic."""
         try:
-            return self._run(
+            done = self._run(
                 ["restic", "--no-cache", *self._arguments, *words],
                 account=self._account,
                 stdin=f"{password}\n".encode(),
@@ -58,6 +58,7 @@ class Repository:
             )
         except Trouble as error:
             raise ChangeError(str(error)) from None
+        return told_of(done)
 
     def identity(self, password: str) -> str:
         """Its identity, '' where the password opens nothing, None-like 'absent' where there is none.
@@ -66,7 +67,7 @@ class Repository:
         """
         done = self.call(password, "cat", "config", "--no-lock")
         if done.rc == 0:
-            return str(json.loads(done.out)["id"])
+            return str(json.loads(done.out[done.out.index("{") :])["id"])
         if _WRONG in done.err:
             return ""
         if any(text in done.err for text in _ABSENT):

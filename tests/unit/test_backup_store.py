@@ -51,6 +51,7 @@ def no_sshd(monkeypatch: pytest.MonkeyPatch) -> None:
     "options, append_only, words",
     [
         (FORCED, True, "may only add to /srv/store/data1"),
+        (FORCED.replace("rclone", "/usr/bin/rclone --config="), True, "may only add to /srv/store/data1"),
         (FORCED.replace(" --append-only", ""), False, "--append-only is missing"),
         (FORCED.replace("restrict,", ""), None, "restrict is missing"),
         (FORCED.replace("restrict", "no-pty,no-port-forwarding"), True, "may only add"),

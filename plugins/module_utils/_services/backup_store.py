@@ -32,6 +32,7 @@ _PLACES = (
     "/mnt/*/*",
     "/var/backups/*",
 )
+_HOMES = ("/home/", "/srv/", "/var/lib/", "/var/backups/", "/backup", "/data/", "/mnt/", "/opt/")
 _PARTS = ("config", "data", "index", "keys", "snapshots")
 _MOST = 200  # repositories that are looked at
 
@@ -134,7 +135,7 @@ def _passwords_refused(host: Host) -> bool:
 
 def _owners(host: Host, known: Mapping[str, Account], more: Sequence[str]) -> dict[str, set[str]]:
     """The repositories here, each with the accounts other than root that may change its files."""
-    homes = [account.home for account in known.values() if account.uid >= 1000 and account.home.startswith("/")]
+    homes = [account.home for account in known.values() if account.uid and account.home.startswith(_HOMES)]
     patterns = [*_PLACES, *more, *(f"{one}/*" for one in more), *homes, *(f"{home}/*" for home in homes)]
     found: dict[str, set[str]] = {}
     for pattern in dict.fromkeys(patterns):

@@ -16,7 +16,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._measures import MEASURES
-from ..plugin_utils._report import Mismatch, Report, verdicts_of, write_report
+from ..plugin_utils._report import FORMATS, Mismatch, Report, verdicts_of, write_prometheus, write_report
 from ..plugin_utils._verdict import FAIL_ON, FAIL_ON_BY_DEFAULT, VERDICTS, Failure, failures
 
 REGISTERED = "__audit"  # where the play keeps what the audit action returned
@@ -40,6 +40,8 @@ class ActionModule(ActionBase):
                 "run": {"type": "str"},
                 "dest": {"type": "path"},
                 "records": {"type": "list", "elements": "dict"},
+                "formats": {"type": "list", "elements": "str", "choices": [*FORMATS], "default": []},
+                "prometheus_file": {"type": "path"},
                 "fail_on": {"type": "list", "elements": "str", "choices": [*FAIL_ON], "default": [*FAIL_ON_BY_DEFAULT]},
             }
         )
@@ -49,11 +51,14 @@ class ActionModule(ActionBase):
         hosts, outside = _given(options["records"]) if options["records"] else _of_play(task_vars or {})
         about = {measure.name: {"title": measure.title, "why": measure.why} for measure in MEASURES.values()}
         try:
-            report = write_report(directory, name, now.isoformat(timespec="seconds"), hosts, about, outside)
+            made_at = now.isoformat(timespec="seconds")
+            report = write_report(directory, name, made_at, hosts, about, outside, options["formats"])
         except Mismatch as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"the report cannot be written in {directory}: {error.strerror}") from None
+        if options["prometheus_file"]:
+            self._tell_prometheus(Path(options["prometheus_file"]), report)
         before = verdicts_of(report.previous) if report.previous else None
         failed = failures(report.judged, options["fail_on"], before)
         index = directory / "index.html"
@@ -61,6 +66,16 @@ class ActionModule(ActionBase):
             self._display.display(line)
         result = summary(report, directory)
         return {**result, "failed": True, "msg": reason(failed, index)} if failed else result
+
+    def _tell_prometheus(self, path: Path, report: Report) -> None:
+        """Write the gauges, but not of a partial run: hosts that it left out would vanish. Raises AnsibleActionFail."""
+        if report.fleet["partial"]:
+            self._display.warning(f"{path} was left as it is, for this run is partial")
+            return
+        try:
+            write_prometheus(path, report.fleet)
+        except OSError as error:
+            raise AnsibleActionFail(f"prometheus_file {path} cannot be written: {error.strerror}") from None
 
 
 def run_name(given: str | None, now: datetime) -> str:

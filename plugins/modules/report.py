@@ -34,6 +34,21 @@ options:
       - By default what the play's hosts registered as C(__audit).
     type: list
     elements: dict
+  formats:
+    description:
+      - Files to write besides. V(csv) is C(findings.csv), a row for each finding. V(junit) is C(junit.xml), a test
+        suite for each host with a test case for each promise. V(prometheus) is C(privacy_hosting.prom).
+      - They hold what the pages hold, for other programs, and no fact more.
+    type: list
+    elements: str
+    choices: [csv, junit, prometheus]
+    default: []
+  prometheus_file:
+    description:
+      - A file for the textfile collector of a node exporter, such as
+        C(/var/lib/prometheus/node-exporter/privacy_hosting.prom). It is written by renaming, with mode 0644, and holds
+        verdicts and times alone. A partial run leaves it as it is.
+    type: path
   fail_on:
     description:
       - The verdicts for which the run fails. None at all, and it never does.

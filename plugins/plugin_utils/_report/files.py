@@ -9,14 +9,15 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .record import SCHEMA
 
@@ -45,6 +46,20 @@ class Names:
         return f"{_UNSAFE.sub('-', host).strip('.-')[:60] or 'host'}-{digest}"
 
 
+@contextlib.contextmanager
+def appearing(path: Path, mode: int = 0o600) -> Iterator[TextIO]:
+    """A file to write that appears under its name once it is whole, and not at all where that fails. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
 class Directory:
     """The directory of one run, mode 0700; its files appear whole or not at all, mode 0600."""
 
@@ -56,14 +71,8 @@ class Directory:
 
     def write(self, name: str, text: str) -> None:
         """Write one file and put it in place by renaming. Raises OSError."""
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self.path)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.replace(temporary, self.path / name)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with appearing(self.path / name) as file:
+            file.write(text)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write one file of JSON. Raises OSError."""

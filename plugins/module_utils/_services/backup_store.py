@@ -104,11 +104,10 @@ def _words(command: str) -> list[str]:
 def served(key: Key) -> str:
     """The directory that a key's forced command serves with rclone; '' for any other."""
     words = _words(_command(key))
-    if not words or os.path.basename(words[0]) != "rclone" or words[1:3] != ["serve", "restic"]:
+    named = [word for word in words[1:] if not word.startswith("-")]
+    if not words or os.path.basename(words[0]) != "rclone" or named[:2] != ["serve", "restic"]:
         return ""
-    return next(
-        (word for word in words[3:] if word.startswith("/")), words[-1] if not words[-1].startswith("-") else ""
-    )
+    return next((word for word in named[2:] if word.startswith("/")), named[-1] if len(named) > 2 else "")
 
 
 def _keys(host: Host, account: Account) -> list[Key]:

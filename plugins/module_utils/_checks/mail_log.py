@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from .._finding import CONFIGURED, ERROR, FAIL, NOT_APPLICABLE, OBSERVED, PASS, Finding, Layer, weigh
 from .._host import Host, Unseen
@@ -114,7 +115,8 @@ def postfix_logins(host: Host, sender: Postfix, server: Dovecot | None, service:
         told.append(Judged(None, "passwords are checked by another machine, which was not looked at", service.source))
     else:
         told.append(right_logins(host, server))
-    return _all(told, "each attempt is logged with user and address, also where no message follows")
+    judged = _all(told, "each attempt is logged with user and address, also where no message follows")
+    return replace(judged, source=service.source) if judged.good else judged
 
 
 def right_logins(host: Host, server: Dovecot) -> Judged:

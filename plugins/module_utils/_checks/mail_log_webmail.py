@@ -190,10 +190,11 @@ def _tried(host: Host, question: Question, webmail: Webmail, settings: Roundcube
 def _past(host: Host, settings: Roundcube, named: Sequence[str]) -> Layer | None:
     """That the newest logins at the webmail seem to come from a front proxy; None where there is no sign of it."""
     path = settings.log_file
-    if not named or not path or host.stat(path) is None:
+    seen = host.stat(path) if named and path else None
+    if seen is None:
         return None
     with host.open(path) as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - (1 << 18)))
+        stream.seek(max(0, seen.st_size - (1 << 18)))
         lines = stream.read(1 << 18).decode("utf-8", "replace").splitlines()
     proxies = [ipaddress.ip_network(one, strict=False) for one in named]
     told = [match.group(1) for line in lines for match in [re.search(r" from ([0-9a-fA-F:.]+)[ (]", line)] if match]
@@ -205,6 +206,6 @@ def _past(host: Host, settings: Roundcube, named: Sequence[str]) -> Layer | None
             continue
         from_proxy += any(address.version == one.version and address in one for one in proxies)
     if from_proxy:
-        seen = f"{from_proxy} of the newest {len(told)} logins have a front proxy's address as the visitor's"
-        return Layer(OBSERVED, False, seen, path)
+        why = f"{from_proxy} of the newest {len(told)} logins have a front proxy's address as the visitor's"
+        return Layer(OBSERVED, False, why, path)
     return None

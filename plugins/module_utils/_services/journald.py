@@ -53,6 +53,12 @@ def _settings(host: Host) -> dict[str, tuple[str, str]]:
     return found
 
 
+def holds(host: Host, match: str) -> bool:
+    """Whether it holds an entry with such a field ('FIELD=value'). Raises Unseen."""
+    asked = ("journalctl", "--quiet", "--no-pager", "--lines=1", "--output=json", "--output-fields=_PID", match)
+    return bool(host.run(*asked).stdout.strip())
+
+
 def running(host: Host) -> Layer:
     """Whether what journald loaded is what its files say now. Raises Unseen."""
     started = [

@@ -185,9 +185,11 @@ def _roundcube(host: Host, directory: str) -> Roundcube:
 
 _TOKEN = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|//[^\n]*|#[^\n\[][^\n]*|/\*.*?\*/", re.DOTALL)
 _STATEMENT = re.compile(
-    r"\$(?:config|rcmail_config)\s*\[\s*(['\"])(?P<key>\w+)\1\s*\]\s*=(?!=)\s*(?P<value>(?:'[^']*'|\"[^\"]*\"|[^;'\"])*);"
-    r"|(?:include|require)(?:_once)?\s*\(?\s*(['\"])(?P<file>[^'\"]+)\4\s*\)?\s*;"
-    r"|foreach\s*\(\s*\[(?P<keys>[^\]]*)\]\s*as\s*\$(?P<name>\w+)\s*\)\s*\{\s*\$config\[\$(?P=name)\]\s*=\s*(?P<all>[^;]*);\s*\}"
+    r"\$(?:config|rcmail_config)\s*\[\s*(['\"])(?P<key>\w+)\1\s*\]\s*(?P<more>\[\s*\]\s*)?=(?!=)\s*"
+    r"(?P<value>(?:'[^']*'|\"[^\"]*\"|[^;'\"])*);"
+    r"|(?:include|require)(?:_once)?\s*\(?\s*(['\"])(?P<file>[^'\"]+)\5\s*\)?\s*;"
+    r"|foreach\s*\(\s*\[(?P<keys>[^\]]*)\]\s*as\s*\$(?P<name>\w+)\s*\)\s*\{\s*\$config\[\$(?P=name)\]\s*=\s*"
+    r"(?P<all>[^;]*);\s*\}"
     r"|(?P<open>\{)|(?P<close>\})"
 )
 
@@ -205,6 +207,10 @@ def _read(host: Host, path: str, found: Roundcube, depth: int) -> None:
             nesting += 1 if match.group("open") else -1
         elif match.group("file"):
             _include(host, path, match.group("file"), found, depth)
+        elif match.group("more"):
+            key = match.group("key")
+            found.values[key] = f"{found.values.get(key, '')} {match.group('value').strip()}"
+            found.sources[key] = source
         else:
             keys = [match.group("key")] if match.group("key") else re.findall(r"['\"](\w+)['\"]", match.group("keys"))
             value = (match.group("value") if match.group("key") else match.group("all")).strip()

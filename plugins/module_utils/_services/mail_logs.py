@@ -87,6 +87,10 @@ def _mail_logs(host: Host) -> MailLogs:
             machines += _machines(host)
         elif "systemd-journald" not in names:
             problems.append("neither journald nor rsyslog runs, and lines go to syslog")
+        if "systemd-journal-upload" in names:
+            machines.append("a host that systemd-journal-upload names")
+        namespaces = host.glob("/var/log/journal/*.*")
+        problems += [f"{path} is a journal of its own, and what goes there is not read" for path in namespaces]
     return MailLogs(
         tuple(programs),
         tuple(files),

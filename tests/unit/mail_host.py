@@ -17,6 +17,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._host import Host,
 
 NOW = dt.datetime(2026, 11, 20, 12, 0, 0, tzinfo=dt.timezone.utc)
 WRITTEN = NOW - dt.timedelta(hours=2)
+EVERYWHERE = "0.0.0.0"  # noqa: S104
 LOADED = NOW - dt.timedelta(hours=1)
 
 # `doveconf KEY …` of Dovecot 2.3.19.1 (Debian 12) and 2.4.1 (Debian 13), as installed
@@ -169,9 +170,10 @@ smtp_tls_loglevel = 0
 smtpd_upstream_proxy_protocol =
 smtpd_authorized_xclient_hosts =
 """
-MASTER = """smtp       inet  n       -       y       -       -       smtpd
+MASTER = """\
+smtp       inet  n       -       y       -       -       smtpd
 submission inet  n       -       y       -       -       smtpd -o smtpd_sasl_auth_enable=yes
-submissions inet n       -       y       -       -       smtpd -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes
+submissions inet n       -       y       -       -       smtpd -o smtpd_tls_wrappermode=yes
 pickup     unix  n       -       y       60      1       pickup
 postlog    unix-dgram n  -       n       -       1       postlogd
 """
@@ -190,7 +192,7 @@ def process(
 
 
 class MailHost(Host):
-    """A host of texts. files: path -> text; answers: command -> what it prints; both can be changed before it is asked."""
+    """A host of texts. files: path -> text; answers: command -> what it prints. Change them before it is asked."""
 
     def __init__(self, release: str = "trixie") -> None:
         super().__init__(now=NOW)
@@ -225,8 +227,8 @@ class MailHost(Host):
             process(21, "/usr/lib/postfix/sbin/qmgr", parent=20),
         ]
         self.listening = [
-            *(Listener("tcp", "0.0.0.0", port, (10,)) for port in (143, 993, 4190)),
-            *(Listener("tcp", "0.0.0.0", port, (20,)) for port in (25, 587, 465)),
+            *(Listener("tcp", EVERYWHERE, port, (10,)) for port in (143, 993, 4190)),
+            *(Listener("tcp", EVERYWHERE, port, (20,)) for port in (25, 587, 465)),
         ]
 
     def good(self) -> MailHost:

@@ -312,7 +312,7 @@ def test_nobody_is_banned_for_it(retries: str, times: int) -> None:
 
 # -- metadata -------------------------------------------------------------------------------------------------------
 
-MESSAGE = """Nov 20 23:16:13 mail1 postfix/submissions/smtpd[268]: E00BD240180: client=unknown[192.0.2.5], sasl_method=PLAIN
+MESSAGE = """Nov 20 23:16:13 mail1 postfix/submissions/smtpd[268]: E00BD240180: client=unknown[192.0.2.5]
 Nov 20 23:16:13 mail1 postfix/qmgr[242]: E00BD240180: from=<info@voorbeeld.example>, size=362, nrcpt=1 (queue active)
 Nov 20 23:16:13 mail1 postfix/local[284]: E00BD240180: to=<jan@voorbeeld.example>, relay=local, dsn=2.0.0, status=sent
 Nov 20 23:16:13 mail1 postfix/qmgr[242]: E00BD240180: removed

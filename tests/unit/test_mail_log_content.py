@@ -58,7 +58,7 @@ def test_settings_of_dovecot_that_show_contents(host: MailHost, key: str, value:
     [
         ("plugin {\n  mail_log_fields = uid box subject\n}\n", "pass"),  # nothing loads it
         (
-            "plugin {\n  mail_log_fields = uid box subject\n  x = y\n}\nprotocol imap {\n  mail_plugins = notify mail_log\n}\n",
+            "plugin {\n  mail_log_fields = uid subject\n}\nprotocol imap {\n  mail_plugins = notify mail_log\n}\n",
             "fail",
         ),
         ("mail_log_fields {\n  subject = yes\n}\nmail_plugins {\n  mail_log = yes\n}\n", "fail"),
@@ -141,6 +141,22 @@ def test_subjects_in_lines_count_from_the_last_reload_on(host: MailHost, form: s
     found = ask(host, "content", ABOUT)["newest lines"]
     assert (found.status, found.observed.startswith("1 of the newest 2 lines")) == (status, True)
     assert "geheim" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mail1 dovecot: imap-login: Login aborted: (auth failed, 1 attempts): user=<subject=x>, rip=192.0.2.1",
+        "mail1 dovecot: auth-worker(subject: x,192.0.2.1)<1><y>: request [1]: pam: failed",
+        "mail1 dovecot: lmtp(info)<1>: msgid=<subject=x@a.example>: saved mail to INBOX",
+        "mail1 postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 550; helo=<header Subject: x>",
+        "mail1 postfix/smtp[9]: Trusted TLS connection established: subject_CN=a.example",
+        "mail1 nginx: subject=x",
+    ],
+)
+def test_what_a_stranger_puts_into_a_line_is_no_subject(host: MailHost, line: str) -> None:
+    host.journal = [f"2026-11-20T11:30:00+00:00 {line}"]
+    assert ask(host, "content", ABOUT)["newest lines"].status == "pass"
 
 
 @pytest.mark.parametrize("form", ["password: {0}", "given password: {1}"])

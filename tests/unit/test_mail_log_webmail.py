@@ -43,7 +43,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, *roots: Directive) -> None:
     block = directive("server", block=roots)
     vhost = VirtualHost("nginx", (SITE,), (Listen("0.0.0.0", 443, True),), (), (), "nginx:1", directive=block)  # noqa: S104
     server = WebServer("nginx", 1, Layer(RUNNING, True, "loaded"), (), (vhost,))
-    for module in (webmails, checked):
+    for module in (webmails, checked):  # both have it by name
         monkeypatch.setattr(module, "web_servers", lambda _host: [server])
 
 
@@ -88,6 +88,19 @@ def test_logins_with_the_visitors_address_are_kept(host: MailHost) -> None:
 def test_what_its_configuration_says(host: MailHost, text: str, status: str, observed: str) -> None:
     found = ask(configured(host, text), "webmail", ABOUT)[f"Roundcube at {SITE}"]
     assert (found.status, observed in found.observed) == (status, True), found
+
+
+@pytest.mark.parametrize(
+    "text, status",
+    [
+        ("$config['imap_debug'] = true;", "fail"),
+        ("if (x()) { $config['imap_debug'] = false; }", "error"),
+        ("$config['imap_debug'] = false;", "pass"),
+        ("foreach (['imap_debug', 'smtp_debug'] as $name) {\n    $config[$name] = false;\n}", "pass"),
+    ],
+)
+def test_whole_conversations(host: MailHost, text: str, status: str) -> None:
+    assert ask(configured(host, text), "content", question("content"))[f"Roundcube in {ROOT}"].status == status
 
 
 def test_an_included_file_counts_where_it_stands(host: MailHost) -> None:

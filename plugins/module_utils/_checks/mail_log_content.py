@@ -22,12 +22,19 @@ from .._services.dovecot import Dovecot
 from .._services.mail import content_filters, strangers
 from .._services.mail_sinks import Sink, newest_lines
 from .._services.postfix import Postfix
+from .._services.webmail import roundcube, webmails
 from ._mail import configured, dovecot_sinks, finding, postfix_sinks, servers
 from ._sites import Judged, worst
 
 EXPECTED = "no subject, no text of a message and no password stands in the log"
-# what shows a subject in a line of a mail server
-SUBJECT = re.compile(r"(?i)\b(?:header )?subject(?:: |=)|[\[{ ,\"']message_subject[\"']?[:=]")
+# what shows a subject in a line: Postfix's of a rule that matched, Dovecot's of what happened to a message. Names and
+# addresses are left out, for strangers choose them: they stand in <>
+_SUBJECTS = (
+    re.compile(r"\bpostfix[\w./-]*\[\d+\]: [^:]+: (?:\w+: )?header subject:", re.IGNORECASE),
+    re.compile(r"\bdovecot(?:\[\d+\])?: (?:lmtp|lda|imap|pop3|sieve|managesieve)\(.*\bsubject[=:]", re.IGNORECASE),
+    re.compile(r"\bdovecot(?:\[\d+\])?: stats: .*message_subject", re.IGNORECASE),
+)
+_NAMED = re.compile(r"<[^<>]*>")
 
 
 def check_content(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -43,6 +50,7 @@ def check_content(host: Host, question: Question, option: str) -> Iterator[Findi
         yield configured("content", option, "Dovecot", EXPECTED, dovecot_content(server), [server.running])
     if sender is not None:
         yield configured("content", option, "Postfix", EXPECTED, postfix_content(host, sender), [sender.running])
+    yield from _webmails(host, option)
     for name in content_filters(host):
         yield finding(
             "content", option, name, ERROR, expected=EXPECTED, source="processes",
@@ -55,6 +63,26 @@ def check_content(host: Host, question: Question, option: str) -> Iterator[Findi
             observed="no mail server runs or starts at boot, and every program that listens is known",
         )  # fmt: skip
     yield from _lines(host, question, option, server, sender)
+
+
+_DEBUGGING = ("imap_debug", "smtp_debug", "sql_debug", "ldap_debug", "memcache_debug", "redis_debug", "apc_debug")
+
+
+def _webmails(host: Host, option: str) -> Iterator[Finding]:
+    """Whether webmails write down whole conversations."""
+    for webmail in webmails(host):
+        if webmail.kind != "Roundcube":
+            continue  # the check of webmails says that it is not judged
+        settings = roundcube(host, webmail)
+        told = [Judged(True, "no conversation is logged", settings.main)]
+        for key in _DEBUGGING:
+            source = settings.source(key)
+            if settings.get(key, "false").lower() not in ("false", "0"):
+                mend = f"{source}: write '$config['{key}'] = false;'."
+                told.append(Judged(False, f"whole conversations are logged ({key})", source, mend))
+            elif key in settings.unclear:
+                told.append(Judged(None, f"whether conversations are logged depends on something ({key})", source))
+        yield configured("content", option, f"Roundcube in {webmail.directory}", EXPECTED, worst(told), [])
 
 
 # -- Dovecot ----------------------------------------------------------------------------------------------------------
@@ -262,7 +290,7 @@ def _lines(
 
 def _telling(lines: Sequence[str], sink: Sink, loaded: dt.datetime | None, now: dt.datetime) -> Layer:
     """Whether lines of mail servers hold subjects; those from before the last reload are what was configured then."""
-    telling = [line for line in lines if SUBJECT.search(line) and re.search(r"\b(?:dovecot|postfix)\b", line)]
+    telling = [line for line in lines if _shows_subject(line)]
     late = [line for line in telling if loaded is None or _written(line, now) is None or _written(line, now) >= loaded]  # type: ignore[operator]
     if late:
         return Layer(OBSERVED, False, f"{len(late)} of the newest {len(lines)} lines hold a subject", sink.name)
@@ -270,6 +298,11 @@ def _telling(lines: Sequence[str], sink: Sink, loaded: dt.datetime | None, now: 
         seen = f"{len(telling)} of the newest {len(lines)} lines, from before the last reload, hold a subject"
         return Layer(OBSERVED, None, seen, sink.name)
     return Layer(OBSERVED, True, f"none of the newest {len(lines)} lines holds a subject", sink.name)
+
+
+def _shows_subject(line: str) -> bool:
+    bare = _NAMED.sub("<>", line) if "ubject" in line.lower() else ""
+    return any(form.search(bare) for form in _SUBJECTS)
 
 
 def _written(line: str, now: dt.datetime) -> dt.datetime | None:

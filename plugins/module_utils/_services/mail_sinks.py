@@ -345,7 +345,10 @@ class Tail:
 def newest_lines(host: Host, sink: Sink, programs: str, most: int = 5000) -> list[str]:
     """The newest lines of mail servers in a place. programs: an expression for what writes them. Raises Unseen."""
     if not sink.path:
-        argv = ("journalctl", "-q", "--no-pager", "-o", "short-iso", f"--lines={most}", "--facility=mail")
+        fields = ["SYSLOG_FACILITY=2"]  # mail
+        for unit in ("dovecot.service", "postfix.service", "postfix@-.service"):
+            fields += ["+", f"_SYSTEMD_UNIT={unit}"]
+        argv = ("journalctl", "-q", "--no-pager", "-o", "short-iso", f"--lines={most}", *fields)
         return host.run(*argv, ok=(0, 1)).stdout.splitlines()
     return host.once(("newest_lines", sink.path, programs), lambda: _end_of(host, sink.path, programs))
 

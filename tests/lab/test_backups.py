@@ -50,9 +50,9 @@ def test_harden_made_a_backup_and_tried_to_restore_it(pair: Fleet):
     assert restored["directories"] == [{"path": "/srv/files", "files": 3, "restored": 3, "ok": True}]
     assert record(pair, "check")["last_good"]["subset"] == "1/1"
     left = pair.shell(
-        "data1", f"ls -A {DUMPS} /var/lib/privacy-hosting-restore; pgrep -u privacy-hosting-restore || true"
+        "data1", f"find {DUMPS} /var/lib/privacy-hosting-restore -mindepth 1; pgrep -u privacy-hosting-restore || true"
     )
-    assert left.split() == [f"{DUMPS}:", "/var/lib/privacy-hosting-restore:"]
+    assert left == ""
 
 
 @pytest.mark.only("trixie")
@@ -70,22 +70,27 @@ def test_no_secret_is_readable_by_others_or_in_arguments(pair: Fleet):
     assert password not in logged
 
 
-OTHER_KEY = f"$({PROGRAM} restic key list 2>/dev/null | grep retention | grep -o '[0-9a-f]*' | head -1)"
-ATTACKS = (
-    f"timeout 40 {PROGRAM} restic forget $({LISTED} | grep -o '\"id\":\"[0-9a-f]*' | cut -d'\"' -f4)",
-    f"timeout 40 {PROGRAM} restic key remove {OTHER_KEY}",
-    "ssh -n -F /etc/privacy-hosting/data_backup/ssh_config store 'rm -rf repository && echo done' | grep -a done",
-    "echo 'ls' | timeout 10 sftp -F /etc/privacy-hosting/data_backup/ssh_config -b - store",
-)
+# side by side, for restic tries again and again what it is refused
+ATTACKS = f"""
+cd /root
+{LISTED} | grep -o '"id":"[0-9a-f]*' | cut -d'"' -f4 > ids
+{PROGRAM} restic key list 2>/dev/null | grep retention | grep -o '[0-9a-f]*' | head -1 > key
+test -s ids && test -s key
+timeout 10 {PROGRAM} restic forget $(cat ids) &
+timeout 10 {PROGRAM} restic key remove $(cat key) &
+CONFIG=/etc/privacy-hosting/data_backup/ssh_config
+timeout 10 ssh -n -F $CONFIG store 'rm -rf repository; echo it went through' &
+echo 'rm repository/config' | timeout 10 sftp -F $CONFIG -b - store && echo it went through &
+wait
+"""
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=("forget", "key", "shell", "sftp"))
-def test_a_host_cannot_remove_its_backups(pair: Fleet, attack: str):
-    keys = pair.shell("backup1", f"ls {REPOSITORY}/keys")
+def test_a_host_cannot_remove_its_backups(pair: Fleet):
+    keys = pair.shell("backup1", f"ls {REPOSITORY}/keys {REPOSITORY}/config")
     before = [one["id"] for one in snapshots(pair)]
-    assert "went through" not in pair.shell("data1", f"if {attack}; then echo went through; fi", check=False)
+    assert "it went through" not in pair.shell("data1", ATTACKS)
     assert [one["id"] for one in snapshots(pair)] == before
-    assert pair.shell("backup1", f"ls {REPOSITORY}/keys") == keys
+    assert pair.shell("backup1", f"ls {REPOSITORY}/keys {REPOSITORY}/config") == keys
 
 
 def test_a_dump_that_fails_or_is_empty_fails_the_run(pair: Fleet):
@@ -116,6 +121,7 @@ def test_a_dump_that_fails_or_is_empty_fails_the_run(pair: Fleet):
     assert len(snapshots(pair)) == len(before) + 1
 
 
+@pytest.mark.only("trixie")
 def test_a_restore_test_notices_what_does_not_come_back(pair: Fleet):
     pair.shell(
         "data1",
@@ -150,37 +156,29 @@ def test_a_dropped_database_and_a_removed_directory_come_back(pair: Fleet):
     assert restored.split() == ["20000", "klanten", "5000", "customer1.txt", "customer2.txt"]
 
 
-def age(pair: Fleet, identity: str, days: int) -> None:
-    """Let a snapshot have arrived so long ago."""
-    pair.shell("backup1", f"touch -d '{days} days ago' {REPOSITORY}/snapshots/{identity}")
-
-
-def add(pair: Fleet, time: str) -> str:
-    """A snapshot of the same set with a time of the host's own choice; its identity."""
+def add(pair: Fleet, *days: int) -> list[str]:
+    """Snapshots of the same set that the host says were made so many days ago; their identities, in that order."""
     before = {one["id"] for one in snapshots(pair)}
-    pair.shell(
-        "data1",
-        f"at=$(date '+%F %T' -d '{time}')\n"
-        f'{PROGRAM} restic backup --host data1 --tag privacy-hosting --time "$at" {DUMPS} /srv/files',
-    )
-    (new,) = {one["id"] for one in snapshots(pair)} - before
-    return new
+    backup = f"{PROGRAM} restic backup --quiet --host data1 --tag privacy-hosting"
+    for number in days:
+        at = f"\"$(date '+%F %T' -d '{number} days ago')\""
+        pair.shell("data1", f"{backup} --time {at} {DUMPS} /srv/files")
+    made = [one for one in snapshots(pair) if one["id"] not in before]
+    assert len(made) == len(days)
+    return [one["id"] for one in sorted(made, key=lambda one: one["time"], reverse=True)]
 
 
 @pytest.mark.only("trixie")
 def test_retention_removes_what_is_past_its_time_and_is_not_led_by_forged_times(pair: Fleet):
-    old = [add(pair, f"{days} days ago") for days in (120, 110)]
-    for identity, days in zip(old, (120, 110), strict=True):
-        age(pair, identity, days)
-    new = [one["id"] for one in snapshots(pair) if one["id"] not in old]
-    assert len(new) >= 3
-    forged = add(pair, "10 years")
-    backdated = add(pair, "5 years ago")
+    new = [one["id"] for one in snapshots(pair)]
+    new += add(pair, *(0, 1)[: 3 - len(new)])
+    forged, old, backdated = add(pair, -3650, 120, 2000)
+    pair.shell("backup1", f"touch -d '120 days ago' {REPOSITORY}/snapshots/{old}")
 
     assert start(pair, RETENTION, "backup1") == "failed"
     trouble = record(pair, "data1", "backup1", "data_backup_store")["last"]["trouble"]
     assert "nothing was removed, for the times of 2 snapshots cannot be" in trouble
-    assert {one["id"] for one in snapshots(pair)} == {*old, *new, forged, backdated}
+    assert {one["id"] for one in snapshots(pair)} == {*new, old, forged, backdated}
 
     pair.shell("backup1", f"{RETENTION} --known {forged[:8]} --known {backdated[:8]}")
     assert {one["id"] for one in snapshots(pair)} == {*new, forged, backdated}

@@ -396,7 +396,8 @@ class FakeRestic:
             return Done(1, "", "Fatal: wrong password or no key found")
         elif "add" in argv:
             self.opens.append(Path(argv[argv.index("--new-password-file") + 1]).read_text().strip())
-        return Done(0, json.dumps({"id": IDENTITY}), "")
+        # as 0.14 prints it
+        return Done(0, "reading repository password from stdin\n" + json.dumps({"id": IDENTITY}), "")
 
 
 def ensured(restic: FakeRestic, known: str = "", check: bool = False) -> tuple[str, list[str]]:

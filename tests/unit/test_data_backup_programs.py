@@ -389,7 +389,13 @@ def test_paths_that_look_like_patterns_mean_themselves() -> None:
 
 @pytest.mark.parametrize(
     ("out", "found"),
-    [("null\n", []), ("[]\n", []), ('[{"id": "a"}]', [{"id": "a"}]), ('[\n{"id": "a"}\n]', [{"id": "a"}])],
+    [
+        ("null\n", []),
+        ("[]\n", []),
+        ('[{"id": "a"}]', [{"id": "a"}]),
+        ('[\n{"id": "a"}\n]', [{"id": "a"}]),
+        ("reading repository password from stdin\n[]", []),
+    ],
 )
 def test_lists_of_both_releases_are_read(out: str, found: list[Any]) -> None:
     restic = commands.Restic(["-r", "/r"], runner=lambda _argv, **_given: Done(0, out, ""))

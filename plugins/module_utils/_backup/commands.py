@@ -15,7 +15,7 @@ import pwd
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from .settings import CACHE, Settings, Trouble
@@ -106,6 +106,12 @@ def needed(done: Done, what: str) -> Done:
     return done
 
 
+def told_of(done: Done) -> Done:
+    """What restic came to, without the line that restic 0.14 prints where it reads a password from its input."""
+    first, _end, rest = done.out.partition("\n")
+    return replace(done, out=rest) if first == "reading repository password from stdin" else done
+
+
 class Restic:
     """restic with one repository.
 
@@ -133,21 +139,20 @@ class Restic:
         """As a store reaches a repository of its own."""
         return cls(["--no-cache", "-r", path], None, account, password, runner)
 
-    def __call__(self, *words: str, stdout: IO[bytes] | None = None) -> Done:
+    def __call__(self, *words: str) -> Done:
         """Run restic to its end; one that finds the repository locked is tried again for an hour."""
         given = (self._password + "\n").encode() if self._password else None
         for _again in range(_LOCKED_TRIES):
-            done: Done = self._run(
+            done = self._run(
                 ["restic", *self._arguments, *words],
                 account=self._account,
                 stdin=given,
-                stdout=stdout,
                 environment=self._environment,
             )
             if done.rc == 0 or _LOCKED not in done.err:
-                return done
+                break
             time.sleep(_LOCKED_S)
-        return done
+        return told_of(done)
 
     def needed(self, what: str, *words: str) -> Done:
         """The same, where it must be good. Raises Trouble."""

@@ -95,36 +95,66 @@ class Probed:
         return sum(1 for line in lines if any(secret in line for secret in told))
 
 
+@dataclass
+class _Begun:
+    """Wrong logins that are under way. end: when they are given up, on the monotonic clock."""
+
+    probed: Probed
+    tails: dict[str, Tail]
+    threads: Mapping[Door, threading.Thread]
+    end: float
+
+
+def begin(host: Host, doors: Sequence[Door], sinks: Sequence[Sink], stale: Callable[[], bool]) -> None:
+    """Try all doors side by side, in the background. stale: whether a service still runs as before a reload."""
+    host.once("mail_probe_begun", lambda: _begin(host, doors, sinks, stale))
+
+
 def probe(host: Host, doors: Sequence[Door], sinks: Sequence[Sink], stale: Callable[[], bool]) -> Probed:
-    """Try all doors side by side and collect the lines. stale: whether a service still runs as before a reload."""
-    return host.once("mail_probe", lambda: _probe(host, doors, sinks, stale))
+    """What wrong logins at all doors left, once they are over. Raises Unseen."""
+    begun = host.once("mail_probe_begun", lambda: _begin(host, doors, sinks, stale))
+    return host.once("mail_probe", lambda: _end(begun))
 
 
-def _probe(host: Host, doors: Sequence[Door], sinks: Sequence[Sink], stale: Callable[[], bool]) -> Probed:
+def _begin(host: Host, doors: Sequence[Door], sinks: Sequence[Sink], stale: Callable[[], bool]) -> _Begun:
     times, why = attempts_allowed(host)
+    end = time.monotonic() + min(TOTAL_S, host.seconds_left() / 2)
+    begun = _Begun(Probed(unseen=why), {}, {}, end)
     if not times:
-        return Probed(unseen=why)
-    patience = time.monotonic() + SETTLE_S
-    while stale() and time.monotonic() < patience:
-        time.sleep(0.5)
-    probed = Probed()
-    tails = {}
+        return begun
     for sink in sinks:
         try:
-            tails[sink.path] = Tail(host, sink)
+            begun.tails[sink.path] = Tail(host, sink)
         except Unseen as unseen:
-            probed.unread[sink.path] = str(unseen)
-    end = time.monotonic() + min(TOTAL_S, host.seconds_left() / 2)
-    threads = [threading.Thread(target=_try, args=(door, times, probed), daemon=True) for door in doors]
-    for thread in threads:
+            begun.probed.unread[sink.path] = str(unseen)
+    settled = threading.Event()
+    begun.threads = {
+        door: threading.Thread(target=_try, args=(door, times, begun.probed, settled), daemon=True) for door in doors
+    }
+    for thread in (threading.Thread(target=_settle, args=(stale, settled), daemon=True), *begun.threads.values()):
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    if any(thread.is_alive() for thread in threads):
-        for door in doors:
-            probed.troubles.setdefault(door, "" if len(probed.of(door)) == times else "no answer in time")
-    _read(probed, tails)
-    return probed
+    return begun
+
+
+def _settle(stale: Callable[[], bool], settled: threading.Event) -> None:
+    """Wait until no service runs as before a reload any more, or as long as that may take."""
+    patience = time.monotonic() + SETTLE_S
+    try:
+        while stale() and time.monotonic() < patience:
+            time.sleep(0.5)
+    finally:
+        settled.set()
+
+
+def _end(begun: _Begun) -> Probed:
+    for thread in begun.threads.values():
+        thread.join(max(0.0, begun.end - time.monotonic()))
+    for door, thread in begun.threads.items():
+        if thread.is_alive():
+            begun.probed.troubles[door] = "no answer in time"
+    if begun.threads:
+        _read(begun.probed, begun.tails)
+    return begun.probed
 
 
 def attempts_allowed(host: Host) -> tuple[int, str]:
@@ -170,8 +200,9 @@ def _read(probed: Probed, tails: Mapping[str, Tail]) -> None:
 # -- trying -----------------------------------------------------------------------------------------------------------
 
 
-def _try(door: Door, times: int, probed: Probed) -> None:
+def _try(door: Door, times: int, probed: Probed, settled: threading.Event) -> None:
     """Several wrong logins in one connection."""
+    settled.wait(SETTLE_S + 2)
     address, source = _way(door)
     if not address:
         probed.troubles[door] = "it listens at no address of IPv4"

@@ -84,6 +84,7 @@ class BackupHost(Host):
 
     def jobs(self, *jobs: Job) -> None:
         self.given("jobs", list(jobs))
+        self._kept.setdefault("timers not loaded", ([], None))
 
     def server(self, kind: str, name: str, databases: Sequence[str]) -> Server:
         self.given(("databases", name, (7,)), list(databases))

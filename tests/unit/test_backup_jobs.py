@@ -201,6 +201,23 @@ def test_the_role_s_program_is_told_what_to_do_by_its_file() -> None:
     assert found.values("host") == ("data1",)
 
 
+@pytest.mark.parametrize(
+    "words, command, arguments, tag",
+    [
+        ("backup", "backup", (f"{backup_jobs.STATE}/dumps", "/srv/files"), ("privacy-hosting",)),
+        ("restic backup --tag x /srv/files", "backup", ("/srv/files",), ("x",)),
+        ("restic forget --keep-last 1", "forget", (), ()),
+    ],
+)
+def test_what_the_role_s_program_backs_up(
+    words: str, command: str, arguments: tuple[str, ...], tag: tuple[str, ...]
+) -> None:
+    settings = {"host": "data1", "repository": "/x", "password_file": "/etc/p", "directories": ["/srv/files"]}
+    unit = f"[Service]\nExecStart=/usr/local/sbin/privacy-hosting-data-backup {words}\n"
+    (found,) = backup_jobs.found(unit_host(unit, **{backup_jobs.SETTINGS: json.dumps(settings)})).calls
+    assert (found.command, found.arguments, found.values("tag")) == (command, arguments, tag)
+
+
 def test_a_file_of_the_role_that_is_not_understood_is_told() -> None:
     unit = "[Service]\nExecStart=/usr/local/sbin/privacy-hosting-data-backup backup\n"
     with pytest.raises(Unseen, match=r"settings\.json cannot be understood"):

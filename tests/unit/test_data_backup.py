@@ -267,12 +267,32 @@ def own_program(host: BackupHost, **more: Any) -> None:
         f"EnvironmentFiles=\nFragmentPath=/etc/systemd/system/{name}\nDropInPaths=\nId={name}\nLoadState=loaded\n"
     )
     host.jobs(Job("own.timer", "", 1.0, "/x", unit=name))
-    host.snapshots = [snapshot(6, tags=["privacy-hosting"])]
+    host.snapshots = [snapshot(6, tags=["privacy-hosting"], paths=[f"{backup_jobs.STATE}/dumps"])]
 
 
 def test_the_same_repository(host: BackupHost) -> None:
     own_program(host)
     assert one(host, "repository").status == "pass"
+    assert one(host, "recent").status == "pass"
+
+
+def test_a_timer_that_was_switched_off(host: BackupHost) -> None:
+    own_program(host)
+    (job,) = host._kept["jobs"][0]
+    host.given("timers not loaded", [replace(job, name=f"{backup_jobs.PROGRAM}.timer", faults=("it is not started",))])
+    host.jobs()
+    found = one(host, "recent")
+    assert (found.status, found.observed) == ("fail", "it is not started")
+    assert one(host, "elsewhere").status == "pass"
+
+
+def test_a_timer_that_another_one_has_replaced_is_history(host: BackupHost) -> None:
+    old = Job("old.timer", "", 1.0, "/x", ("old.timer is not started",), unit="old.service")
+    host.given("timers not loaded", [old])
+    host.answers["systemctl", "show", "--no-pager", "-p", backup_jobs._FIELDS, "old.service"] = (
+        "FragmentPath=/etc/systemd/system/old.service\nId=old.service\nLoadState=loaded\n"
+    )
+    host.files["/etc/systemd/system/old.service"] = "[Service]\nExecStart=restic -r /old backup /srv\n"
     assert one(host, "recent").status == "pass"
 
 

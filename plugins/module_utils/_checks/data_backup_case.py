@@ -28,7 +28,7 @@ from .._services.restic import Repository, Snapshot
 
 NAME = "data_backup"
 NAMED = 3  # how many of many are named in one finding
-RECORDS = "/var/lib/privacy-hosting/data_backup"
+RECORDS = backup_jobs.STATE
 SKEW = dt.timedelta(minutes=5)  # that clocks may differ
 HARDEN = f"ansible-playbook privacy.hosting.harden --tags {NAME}"
 
@@ -43,13 +43,14 @@ def some(names: Sequence[str]) -> str:
 class Set:
     """What one call of restic backs up: its snapshots in one repository, oldest first.
 
-    sure: these are its snapshots; else those of the host that may be.
+    sure: these are its snapshots; else those of the host that may be. namesakes: all that bear the host's name.
     """
 
     repository: Repository
     call: Call
     snapshots: tuple[Snapshot, ...]
     sure: bool
+    namesakes: tuple[Snapshot, ...] = ()
 
     def newest(self, now: dt.datetime) -> Snapshot | None:
         """The newest one that is not dated ahead."""
@@ -209,18 +210,15 @@ class Case:
     def set_of(self, repository: Repository, call: Call) -> Set:
         """The snapshots that a call made. Raises Unseen."""
         names, tags = self.hostnames(call), _tags(call)
-        own = [
-            snapshot
-            for snapshot in repository.snapshots(self.host)
-            if snapshot.hostname in names and tags <= set(snapshot.tags)
-        ]
+        alike = tuple(one for one in repository.snapshots(self.host) if one.hostname in names)
+        own = [snapshot for snapshot in alike if tags <= set(snapshot.tags)]
         paths = paths_of(self.host, call)
         if paths is None:
-            return Set(repository, call, tuple(own), sure=len({snapshot.paths for snapshot in own}) == 1)
+            return Set(repository, call, tuple(own), len({one.paths for one in own}) == 1, alike)
         exact = [snapshot for snapshot in own if set(snapshot.paths) == set(paths)]
         if exact or not own:
-            return Set(repository, call, tuple(exact), sure=True)
-        return Set(repository, call, tuple(own), sure=False)
+            return Set(repository, call, tuple(exact), True, alike)
+        return Set(repository, call, tuple(own), False, alike)
 
     # -- records of runs ------------------------------------------------------------------------------------------
 

@@ -464,7 +464,7 @@ def _partial(case: Case, holding: Sequence[Inside]) -> Layer | None:
 def _compared(case: Case, directory: str, holding: Sequence[Inside]) -> Layer:
     """The files of a directory, as far as they are older than the snapshot, against those in it."""
     there = {node.path for one in holding for node in one.nodes}
-    before = min(made(one.snapshot) for one in holding) - SKEW
+    before = min(made(one.snapshot) for one in holding)
     missing: list[str] = []
     seen = 0
     waiting = [directory]

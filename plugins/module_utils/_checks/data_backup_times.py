@@ -82,12 +82,12 @@ def _job_layers(job: Job, source: str) -> Iterator[Layer]:
 
 def _age_layers(case: Case, found: Set, newest: Snapshot | None) -> Iterator[Layer]:
     now, source = case.host.now, f"restic snapshots ({found.repository})"
-    ahead = [snapshot for snapshot in found.snapshots if snapshot.time > now + SKEW]
+    ahead = [snapshot for snapshot in found.namesakes if snapshot.time > now + SKEW]
     if ahead:
         last = f"{ahead[-1].time:%Y-%m-%d %H:%M} UTC"
         seen = f"{len(ahead)} snapshots are dated ahead of now, up to {last}: a clock was set, or they are forged"
         yield Layer(OBSERVED, False, seen, source)
-    forged = [one for one in found.snapshots if one.began and one.time - one.began > dt.timedelta(hours=1)]
+    forged = [one for one in found.namesakes if one.began and one.time - one.began > dt.timedelta(hours=1)]
     if forged and not ahead:
         seen = f"{len(forged)} claim to be younger than restic's clock said when it made them"
         yield Layer(OBSERVED, False, seen, source)

@@ -25,6 +25,7 @@ from .jobs import Job
 
 SETTINGS = "/etc/privacy-hosting/data_backup/settings.json"  # of the role's own program
 PROGRAM = "privacy-hosting-data-backup"
+STATE = "/var/lib/privacy-hosting/data_backup"
 
 # other programs that make backups; what they do is not judged
 OTHERS = {
@@ -134,14 +135,11 @@ def found(host: Host) -> Found:
 
 def _found(host: Host) -> Found:
     walk = _Walk(host)
-    units = _units(host, [job.unit for job in running.jobs(host) if job.unit])
-    for job in running.jobs(host):
-        if job.unit:
-            unit = units.get(job.unit)
-            if unit is not None:
-                walk.unit(job, unit)
-        else:
-            walk.cron(job)
+    walk.all(running.jobs(host))
+    # a timer that was switched off is told where nothing else backs up: one that was replaced by another is history
+    stopped = running.unloaded(host)
+    backs_up = any(call.command == "backup" for call in walk.calls)
+    walk.all([job for job in stopped if not backs_up or job.name.startswith(PROGRAM)])
     for process in host.processes():
         name = os.path.basename(process.program)
         if name in OTHERS and not process.contained:
@@ -310,6 +308,15 @@ class _Walk:
         self.others: dict[str, str] = {}
         self.unread: list[str] = []
 
+    def all(self, jobs: Sequence[Job]) -> None:
+        """Follow what several jobs run."""
+        units = _units(self.host, [job.unit for job in jobs if job.unit])
+        for job in jobs:
+            if not job.unit:
+                self.cron(job)
+            elif job.unit in units:
+                self.unit(job, units[job.unit])
+
     def unit(self, job: Job, unit: Unit) -> None:
         """Follow the commands of a service; each must succeed."""
         for line, source in unit.lines:
@@ -472,6 +479,7 @@ class _Walk:
                 "host": (str(told["host"]),),
                 "tag": ("privacy-hosting",),
             }
+            paths = (f"{STATE}/dumps", *map(str, told.get("directories", ())))
             environment = {"HOME": "/root"}
             if told.get("environment_file"):
                 environment.update(environment_file(self.host, str(told["environment_file"])))
@@ -479,8 +487,17 @@ class _Walk:
             raise Unseen(f"{SETTINGS} cannot be understood: {type(error).__name__}") from None
         if command == "check":
             flags["read-data-subset"] = (f"1/{told.get('read_parts', '?')}",)
-        if command in ("backup", "check", "restore-test"):
-            self.calls.append(Call(frame.job, "restic", command, flags, (), "root", frame.source, environment))
+        arguments: tuple[str, ...] = paths if command == "backup" else ()
+        if command == "restic":
+            command, own, given = arguments_of(words[1:])
+            flags, arguments = (
+                {**{name: flags[name] for name in ("repo", "password-file", "option")}, **own},
+                tuple(given),
+            )
+        if command in ("backup", "check", "restore-test", "forget"):
+            self.calls.append(
+                Call(frame.job, "restic", command, flags, arguments, "root", frame.source, environment, strict=True)
+            )
 
 
 def is_shell(host: Host, path: str) -> bool:

@@ -30,6 +30,7 @@ _SERVICE_FIELDS = (
     "Id,LoadState,ActiveState,Result,ExecMainStatus,ExecMainExitTimestamp,ExecStart,FragmentPath,ConditionResult,"
     "ConditionTimestamp,DropInPaths,User"
 )
+_UNITS = "/etc/systemd/system"
 _NEXT = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")
 _BUSY = ("active", "activating")  # while a service runs, its timer has no next run yet
 _CRON_DIRECTORIES = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 31.0, "yearly": 366.0}
@@ -96,12 +97,24 @@ def _show(host: Host, fields: str, *names: str) -> list[dict[str, str]]:
     return list({unit["Id"]: unit for unit in found}.values())
 
 
-def _timers(host: Host) -> Iterator[Job]:
+def unloaded(host: Host) -> list[Job]:
+    """Timers that an administrator set up and that systemd has not loaded, as nothing needs them: disabled ones."""
+    return host.once("timers not loaded", lambda: list(_unloaded(host)))
+
+
+def _unloaded(host: Host) -> Iterator[Job]:
+    loaded = {job.name for job in jobs(host)}
+    there = [name for name in host.names(_UNITS) if name.endswith(".timer") and "@" not in name]
+    names = [name for name in there if name not in loaded]
+    if names:
+        yield from _timers(host, *names)
+
+
+def _timers(host: Host, *names: str) -> Iterator[Job]:
     if not has_systemd(host):
         return
-    timers = [
-        timer for timer in _show(host, _TIMER_FIELDS, "*.timer", *KNOWN_TIMERS) if timer["LoadState"] != "not-found"
-    ]
+    shown = _show(host, _TIMER_FIELDS, *(names or ("*.timer", *KNOWN_TIMERS)))
+    timers = [timer for timer in shown if timer["LoadState"] != "not-found"]
     wanted = [timer.get("Unit") or re.sub(r"timer$", "service", timer["Id"]) for timer in timers]
     services = {unit["Id"]: unit for unit in _show(host, _SERVICE_FIELDS, *wanted)} if wanted else {}
     for timer, unit in zip(timers, wanted):

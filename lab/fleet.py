@@ -83,10 +83,7 @@ class Lab:
 
     def machine(self, host: Host) -> vm.VirtualMachine:
         """A host's virtual machine, which may not be there yet."""
-        net = self.network
-        return vm.VirtualMachine(
-            host.name, self.state / "machines" / host.name, net.link(host.number), net.hardware_address(host.number)
-        )
+        return vm.VirtualMachine(host.name, self.state / "machines" / host.name, self.network.link(host.number))
 
     # --- commands -----------------------------------------------------------------------------------------------
 
@@ -96,8 +93,9 @@ class Lab:
         hosts += [host for host in self.hosts.values() if host.issues_certificates and host not in hosts]
         network.make_bridge(self.network)
         images.build(self.release, [host.image for host in hosts], self.data["images"])
-        for image in {host.image for host in hosts if host.is_machine}:
-            images.disk(self.release, image, self.data["images"])
+        for host in hosts:
+            if host.is_machine:
+                images.build_machine(self.release, host.image, self.data["images"], host.disks)
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             self._refuse_other_release(running)
@@ -109,6 +107,9 @@ class Lab:
             for host in hosts:
                 if host not in stale:
                     say(f"{host.name}: already up")
+            for host in stale:
+                if host.is_machine and running.get(host.name) != self._fingerprint(host):
+                    self.machine(host).remove()
             self._recreate_all(stale, PRISTINE)
             self.write_inventory()
 
@@ -147,8 +148,8 @@ class Lab:
                     raise LabError(f"{host.name}: no snapshot {snapshot}; `lab/lab snapshot {snapshot}` takes one")
             self._recreate_all(hosts, snapshot)
 
-    def snapshot(self, name: str) -> None:
-        """Keep the present state of all hosts under a name."""
+    def snapshot(self, name: str, names: Sequence[str] = ()) -> None:
+        """Keep the present state of these hosts, or of all, under a name."""
         if name == PRISTINE or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", name):
             raise LabError(f"snapshot {name}: a name has small letters, digits and hyphens, and is not {PRISTINE}")
 
@@ -166,7 +167,7 @@ class Lab:
             running = self._running()
             if not running:
                 raise LabError(f"lab {self.name} is not up: run `lab/lab up`")
-            self._each([host for host in self.hosts.values() if host.name in running], commit)
+            self._each([host for host in self.chosen(names) if host.name in running], commit)
 
     def is_up(self, host: Host) -> bool:
         """Whether a host runs."""
@@ -254,10 +255,14 @@ class Lab:
         """Fingerprint of each running host of this lab."""
         listed = json.loads(machine.podman("ps", "--filter", f"label=lab={self.name}", "--format=json") or "[]") or []
         containers = {one["Labels"]["host"]: one["Labels"]["fingerprint"] for one in listed}
-        machines = [host for host in self.hosts.values() if host.is_machine and self.machine(host).process()]
-        return containers | {host.name: self.machine(host).fingerprint for host in machines}
+        machines = {host.name: self.machine(host) for host in self.hosts.values() if host.is_machine}
+        return containers | {
+            name: one.fingerprint for name, one in machines.items() if one.process() and one.fingerprint
+        }
 
     def _fingerprint(self, host: Host) -> str:
+        if host.is_machine:
+            return images.machine_name(self.release, host.image, self.data["images"], host.disks)
         return images.reference(self.release, host.image, self.data["images"]).rpartition("/")[2]
 
     @staticmethod
@@ -347,20 +352,21 @@ class Lab:
         machine.podman("start", container)
 
     def _recreate_machine(self, host: Host, snapshot: str) -> None:
-        """Put a machine's memory and disks back, or start it for the first time."""
+        """Put a machine's memory and disks back, or make it of its image's."""
         made = self.machine(host)
-        if made.fingerprint == self._fingerprint(host) and snapshot in made.snapshots():
-            if made.process():
-                made.load(snapshot)
-            else:
-                made.start(self.network.bridge, snapshot)
+        if made.process() and snapshot in made.snapshots():
+            made.load(snapshot)
             return
-        image = images.disk(self.release, host.image, self.data["images"])
-        made.create(image, host.disks, self._furniture.initramfs(host))
-        made.start(self.network.bridge)
-        self._wait_until_running(host)
-        self._wait_for_ssh(host)
-        made.save(PRISTINE)
+        recipes = self.data["images"]
+        made.copy(images.build_machine(self.release, host.image, recipes, host.disks))
+        try:
+            made.start(self.network.bridge, vm.BOOTED)
+            self._furniture.give_machine(host, made)
+            self._wait_for_ssh(host)
+            made.save(PRISTINE)
+        except BaseException:
+            made.end()
+            raise
         made.fingerprint = self._fingerprint(host)
 
     def _wait_until_running(self, host: Host) -> None:

@@ -9,9 +9,8 @@ import hashlib
 import json
 import os
 import shlex
-import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -72,23 +71,36 @@ def build(release: str, wanted: Sequence[str], recipes: dict[str, Any]) -> None:
             list(pool.map(lambda image: _build_derived(release, image, recipes), derived))
 
 
-def disk(release: str, image: str, recipes: dict[str, Any]) -> Path:
-    """Folder of the disk, kernel and initramfs that virtual machines of an image start from; made where missing."""
-    name = reference(release, image, recipes).rpartition("/")[2].replace(":", "-")
-    folder = machine.STATE / "disks" / name
-    with machine.locked(f"images-{release}"):
+def machine_name(release: str, image: str, recipes: dict[str, Any], disks: Mapping[str, str]) -> str:
+    """Name of a machine made of an image and these empty disks; it changes with what goes into it."""
+    ingredients = [reference(release, image, recipes), disks, _MAKE_DISK, vm.PARTITIONS, *vm.ingredients()]
+    digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{release}-{image}-{digest}"
+
+
+def build_machine(release: str, image: str, recipes: dict[str, Any], disks: Mapping[str, str]) -> Path:
+    """Folder of a booted virtual machine of an image, of which copies are made; made where it is missing."""
+    name = machine_name(release, image, recipes, disks)
+    folder = machine.STATE / "machines" / name
+    with machine.locked(f"machines-{release}"):
         if not folder.exists():
-            say(f"image {release}-{image}: making its disk")
-            unfinished = folder.with_suffix(".new")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(parents=True)
-            inside = machine.INSIDE / unfinished.relative_to(machine.STATE)
-            settings = {"IMAGE": reference(release, image, recipes), "FOLDER": inside, **vm.PARTITIONS}
-            shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-ec", _MAKE_DISK, "sh"]
-            machine.run(machine.enter([*shell, *machine.PODMAN]), name=f"making the disk of {image}")
-            unfinished.rename(folder)
-            say(f"image {release}-{image}: disk made")
+            unfinished = vm.VirtualMachine(name, folder.with_suffix(".new"), f"phlab-{os.getpid()}")
+            unfinished.remove()
+            unfinished.folder.mkdir(parents=True)
+            say(f"image {release}-{image}: making its disk, and booting it")
+            _make_disk(unfinished.folder, reference(release, image, recipes))
+            unfinished.make(disks)
+            unfinished.folder.rename(folder)
+            say(f"image {release}-{image}: booted")
     return folder
+
+
+def _make_disk(folder: Path, image: str) -> None:
+    """Write an image's files on a disk, and its kernel and initramfs beside it."""
+    inside = machine.INSIDE / folder.relative_to(machine.STATE)
+    settings = {"IMAGE": image, "FOLDER": inside, **vm.PARTITIONS}
+    shell = ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-ec", _MAKE_DISK, "sh"]
+    machine.run(machine.enter([*shell, *machine.PODMAN]), name=f"making the disk of {image}")
 
 
 def packages(release: str, recipe: dict[str, Any]) -> list[str]:
@@ -157,6 +169,12 @@ def _relayed(messages: IO[bytes] | None, subject: str) -> Iterator[str]:
         yield line
 
 
+def _steps(recipe: dict[str, Any]) -> Iterator[str]:
+    """The shell text that follows a recipe's packages; steps that recipes share stand in it as a list."""
+    for told in recipe.get("then", []):
+        yield from told if isinstance(told, list) else [told]
+
+
 def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:
     recipe = recipes[image]
     wanted = packages(release, recipe)
@@ -166,7 +184,7 @@ def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:
         "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "
         "-o APT::Keep-Downloaded-Packages=true -o APT::Sandbox::User=root -o DPkg::Options::=--force-unsafe-io "
         + " ".join(map(shlex.quote, wanted)),
-        *recipe.get("then", []),
+        *_steps(recipe),
     ]
     machine.podman("rm", "--force", "--ignore", container)
     machine.podman(

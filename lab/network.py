@@ -69,10 +69,6 @@ class Network:
         """Name, on the machine, of the network device of the host with this number."""
         return f"{self.bridge}-{host}"
 
-    def hardware_address(self, host: int) -> str:
-        """Ethernet address of the host with this number, where it needs one told."""
-        return f"52:54:00:d6:{self.number:02x}:{host:02x}"
-
     def configuration(self, host: int) -> str:
         """What systemd-networkd of the host with this number is told."""
         addresses = f"Address={self.ipv4(host)}/24\nAddress={self.ipv6(host)}/64\n"

@@ -6,8 +6,9 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,54 @@ def host(request: pytest.FixtureRequest, fleet: Fleet) -> testinfra.host.Host:
     )
 
 
+# -- virtual machines -----------------------------------------------------------------------------------------
+
+
+class Machines:
+    """The lab's virtual machines, each state of theirs made when a test first asks for it.
+
+    They take no part in the scenario's life: what it does twice to every host would cost them minutes.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet.only(fleet.machines)
+
+    @cached_property
+    def untouched(self) -> Fleet:
+        """They run, and snapshot 'pristine' is theirs."""
+        self._fleet.lab.up(self._fleet.hosts)
+        return self._fleet
+
+    @cached_property
+    def hardened(self) -> Fleet:
+        """The same; HARDENED is theirs too. The second run removes what the first one still kept."""
+        fleet = self.untouched
+        fleet.restore("pristine")
+        for more in ([], ["--tags=disk_encryption"]):
+            played = fleet.play("harden", *more)
+            assert played.status == 0, played.output
+        fleet.lab.snapshot(HARDENED, fleet.hosts)
+        return fleet
+
+    @cached_property
+    def before(self) -> dict[str, Any]:
+        """The records of their audit before anything touched them."""
+        self.untouched.restore("pristine")
+        return self.untouched.audit("before-machines")
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """The records of their audit when hardened."""
+        self.hardened.restore(HARDENED)
+        return self.hardened.audit("kept-machines")
+
+
+@pytest.fixture(scope="session")
+def machines(fleet: Fleet) -> Machines:
+    """The lab's virtual machines."""
+    return Machines(fleet)
+
+
 # -- rounds ---------------------------------------------------------------------------------------------------
 
 
@@ -85,8 +134,17 @@ class Round:
 class Rounds:
     """The rounds of one folder of cases; each is played when its first case is asked for."""
 
-    def __init__(self, fleet: Fleet, kind: str, told: Sequence[Case], snapshot: str, baseline: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        kind: str,
+        told: Sequence[Case],
+        snapshot: str,
+        baseline: dict[str, Any],
+        machines: Callable[[], Mapping[str, Any]],
+    ) -> None:
         self._fleet, self._kind, self._snapshot, self._baseline = fleet, kind, snapshot, baseline
+        self._machines = machines
         self._rounds = cases.rounds(told)
         self._played: dict[int, Round] = {}
 
@@ -101,8 +159,9 @@ class Rounds:
         return self._played[number]
 
     def _play(self, number: int) -> Round:
-        begun = time.monotonic()
         together = self._rounds[number]
+        baseline = {**self._baseline, **self._machines_among(together)}
+        begun = time.monotonic()
         hosts = self._fleet.only([case.host for case in together])
         hosts.restore(self._snapshot)
         scripts: dict[str, str] = {}
@@ -113,9 +172,13 @@ class Rounds:
         records = hosts.audit(run, *self._register(together))
         for case in together:
             _costs[case.measure] += (time.monotonic() - begun) / len(together)
-        played = Round(together, records, self._baseline)
+        played = Round(together, records, {host: baseline[host] for host in hosts.hosts})
         recorded.keep(self._fleet.release, run, list(map(str, together)), records)
         return played
+
+    def _machines_among(self, together: Sequence[Case]) -> Mapping[str, Any]:
+        """What an audit says of the virtual machines before the cases; they are brought up when a case needs one."""
+        return self._machines() if any(case.host in self._fleet.machines for case in together) else {}
 
     @staticmethod
     def _register(together: Sequence[Case]) -> list[str]:
@@ -129,15 +192,15 @@ class Rounds:
 
 
 @pytest.fixture(scope="session")
-def sabotaged(fleet: Fleet, kept: dict[str, Any]) -> Rounds:
+def sabotaged(fleet: Fleet, kept: dict[str, Any], machines: Machines) -> Rounds:
     """The rounds of tests/sabotage."""
-    return Rounds(fleet, "sabotage", cases.sabotage(), HARDENED, kept)
+    return Rounds(fleet, "sabotage", cases.sabotage(), HARDENED, kept, lambda: machines.kept)
 
 
 @pytest.fixture(scope="session")
-def honest(fleet: Fleet, before: dict[str, Any]) -> Rounds:
+def honest(fleet: Fleet, before: dict[str, Any], machines: Machines) -> Rounds:
     """The rounds of tests/honest."""
-    return Rounds(fleet, "honest", cases.honest(), "pristine", before)
+    return Rounds(fleet, "honest", cases.honest(), "pristine", before, lambda: machines.before)
 
 
 # -- what it cost ---------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import machine
 from lab.fleet import Lab
 from tests.lab import register
 
@@ -24,6 +23,7 @@ RELEASES = ("bookworm", "trixie")
 WEB = ("web1", "web2")  # nginx, Apache
 HARDENED = "hardened"  # the snapshot that the scenario takes once harden has run twice
 PLAY_LIMIT = 240  # seconds
+MACHINE_PLAY_LIMIT = 900  # seconds, on a virtual machine whose processor is emulated
 RELOAD_S = 1.5  # in which a web server that was told to reload has done it, on a busy machine too
 
 
@@ -49,7 +49,7 @@ class Played:
 class Fleet:
     """The hosts of one scenario, on one Debian release, under the statement of inventories/lab.
 
-    hosts: the containers of its inventory; a virtual machine takes part where a test asks for it by name.
+    hosts: the containers of its inventory; machines: its virtual machines, which take part where a test asks for them.
     """
 
     def __init__(self, release: str) -> None:
@@ -59,7 +59,9 @@ class Fleet:
         self.inventories = (ROOT / "inventories" / "lab", self.lab.state / "hosts.yml")
         self.reports = self.lab.state / "reports"
         register.write(self.lab.state, ROOT)
-        self.hosts = [host.name for host in self.lab.hosts.values() if host.inventory and not host.is_machine]
+        audited = [host for host in self.lab.hosts.values() if host.inventory]
+        self.hosts = [host.name for host in audited if not host.is_machine]
+        self.machines = [host.name for host in audited if host.is_machine]
 
     def only(self, hosts: Sequence[str]) -> Fleet:
         """The same with these hosts of the lab: others are neither put back nor played on."""
@@ -71,9 +73,7 @@ class Fleet:
 
     def shell(self, host: str, script: str, *, check: bool = True) -> str:
         """What a script prints that root runs on a host. Raises AssertionError where it fails."""
-        command = machine.podman_command(
-            "exec", "--interactive", self.lab.container(self.lab.hosts[host]), "bash", "-eu", "-s"
-        )
+        command = self.lab.root_command(self.lab.hosts[host], "bash", "-eu", "-s")
         done = subprocess.run(
             command, input=script, capture_output=True, text=True, errors="replace", timeout=PLAY_LIMIT, check=False
         )
@@ -91,6 +91,10 @@ class Fleet:
     def restore(self, snapshot: str, hosts: Sequence[str] = ()) -> None:
         """Put hosts back to a snapshot: 'pristine' (never touched by us) or HARDENED."""
         self.lab.restore(list(hosts) or self.hosts, snapshot)
+
+    def reboot(self, host: str, *, hard: bool = False) -> str:
+        """Reboot a virtual machine, or reset it as by its button; returns systemd's word for it once it has booted."""
+        return self.lab.machine(self.lab.hosts[host]).reboot(hard=hard)
 
     def address(self, host: str) -> str:
         """The IPv4 address of a host."""
@@ -129,7 +133,7 @@ class Fleet:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=PLAY_LIMIT,
+            timeout=MACHINE_PLAY_LIMIT if set(self.hosts) & set(self.machines) else PLAY_LIMIT,
             check=False,
         )
         assert "Traceback (most recent call last)" not in done.stdout, done.stdout

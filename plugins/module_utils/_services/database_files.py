@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from .._finding import CONFIGURED, RUNNING
 from .._host import Host, Unseen
 from . import database_servers as servers
-from .database_servers import MARIADB, POSTGRESQL, Server
+from .database_servers import MARIADB, POSTGRESQL, REDIS, Server
 from .mounts import View
 
 DATA, TABLESPACE, WAL, BINLOG, TEMPORARY, LOG = "data", "tablespace", "wal", "binlog", "temporary", "log"
@@ -213,6 +213,8 @@ def _mariadb_places(variables: Mapping[str, str], data: str, source: str, proof:
         yield from (place(role, directory, name) for directory in variables.get(name, "").split(":") if directory)
     if not variables.get("tmpdir") and proof == RUNNING:
         yield place(TEMPORARY, "/tmp", "tmpdir")  # noqa: S108  its own default
+    if not variables.get("innodb_log_group_home_dir") and proof == RUNNING:
+        yield place(WAL, ".", "innodb_log_group_home_dir")
     home = variables.get("innodb_data_home_dir", "")
     for name, role, base in (
         ("innodb_data_file_path", DATA, home),
@@ -231,8 +233,27 @@ def _mariadb_places(variables: Mapping[str, str], data: str, source: str, proof:
 # -- Redis ------------------------------------------------------------------------------------------------------------
 
 
+def stores_nothing(server: Server) -> bool:
+    """Whether Redis is set to keep all in memory, and has left nothing on disk; False where it does not say.
+
+    Raises Unseen. A password that it wants is not tried.
+    """
+    if server.kind != REDIS or not server.running or server.contained or not server.port:
+        return False
+    if servers.holds_data(server.host, REDIS, server.data_directory):
+        return False
+    try:
+        said = [server.host.run("redis-cli", "-p", str(server.port), "CONFIG", "GET", name).stdout.split("\n")[:2]
+                for name in ("save", "appendonly")]  # fmt: skip
+    except Unseen:
+        return False
+    return said == [["save", ""], ["appendonly", "no"]]
+
+
 def _of_redis(server: Server, view: View) -> Iterator[Place]:
     data = server.data_directory
+    if stores_nothing(server):
+        return
     yield Place(DATA, data, f"{server.source}: its working directory" if server.running else server.source)
     yield Place(TEMPORARY, data, server.source)
     for path in _inside(server.host, view, data, ("",)):
@@ -265,7 +286,9 @@ def _open_files(server: Server) -> Iterator[OpenFile]:
     seen = set()
     for pid in server.pids:
         directory = f"/proc/{pid}"
-        found = [f"{directory}/cwd", *_for_writing(server.host, directory)]
+        found = [*_for_writing(server.host, directory)]
+        if not stores_nothing(server):
+            found.insert(0, f"{directory}/cwd")
         for link in found:
             one = _open_file(link)
             if one is not None and (one.path, one.numbers) not in seen:

@@ -301,6 +301,7 @@ def wipe(top: str) -> None:
                 _overwrite(path, info.st_size)
         if any(os.path.ismount(os.path.join(folder, name)) for name in directories):
             raise ChangeError(f"something is mounted in {folder}; {top} was not removed")
+    os.sync()  # else what was never written to the disk would just be forgotten with the files
     shutil.rmtree(top)
 
 
@@ -310,7 +311,6 @@ def _overwrite(path: str, size: int) -> None:
     with os.fdopen(descriptor, "wb", buffering=0) as stream:
         for offset in range(0, size, len(zeros)):
             stream.write(zeros[: size - offset])
-        os.fsync(descriptor)
 
 
 def _write_unlock() -> None:

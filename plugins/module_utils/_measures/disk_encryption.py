@@ -58,8 +58,8 @@ OPTIONS = (
         type="secret",
         judged=False,
         promisable=False,
-        help="What opens the device: one line of 16 characters at least. Keep it with ansible-vault; it is never stored "
-        "on the host, and without it nobody can read the data.",
+        help="What opens the device: one line of 16 characters at least. Keep it with ansible-vault; it is never "
+        "stored on the host, and without it nobody can read the data.",
     ),
     Option(
         name="servers",

@@ -183,7 +183,7 @@ def test_limits_of_size_and_files(world: World, room: Room, status: str, why: st
 
 
 def test_a_journal_that_begins_after_the_host(world: World) -> None:
-    world.oldest = ago(2)
+    world.oldest, world.room = ago(2), Room(20 << 20, 4 << 30, 2, 10_000)
     assert "cannot be told" in observed(world.ask("journal"), "error")
     findings = world.ask("journal", mail_since=f"{ago(2):%Y-%m-%d}")
     assert {finding.status for finding in findings} == {"pass"}
@@ -259,6 +259,11 @@ def test_a_copy_of_what_the_journal_keeps_need_only_be_destroyed(world: World) -
         "journal: the journal: kept": "pass",
         "journal: the journal: destroyed": "pass",
     }
+
+
+def test_a_log_that_was_never_written_will_be_there_once_it_is_rotated(world: World) -> None:
+    world.file("userlogins.log", server="roundcube", stanza=KEPT).unlink()
+    assert told(world.ask("destruction", "history")) == {"destruction: userlogins.log": "pass"}
 
 
 def test_a_servers_own_file_is_no_copy(world: World) -> None:

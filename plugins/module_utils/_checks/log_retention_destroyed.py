@@ -25,7 +25,7 @@ from .._services.cleaners import Cleaner
 from .._services.jobs import Job
 from .._services.logfamilies import Family, Piece
 from .._services.retention import Rotation
-from .._services.virtualhost import STATISTICS
+from .._services.virtualhost import MAIL, MAIL_PART, STATISTICS
 from .log_retention_case import HARDEN, NAMED, QUIET, Case, case_of, some
 from .log_retention_kept import deciding, unknown_jobs
 
@@ -202,6 +202,11 @@ def _never_empty(rules: logrotate.Rules, family: Family) -> logrotate.Rules:
     return replace(rules, ifempty=True) if family.is_shared else rules
 
 
+def _is_to_come(family: Family) -> bool:
+    """Whether a mail log has not been written to at all: a webmail makes its own at the first login."""
+    return not family.pieces and not {MAIL, MAIL_PART}.isdisjoint(family.kinds)
+
+
 def _means(
     case: Case, family: Family, path: str, rotations: Sequence[Rotation], rotated_days: float, unlike: bool
 ) -> _Means | None:
@@ -222,7 +227,8 @@ def _means(
         rules, job = rotation.stanza.rules, rotation.run.job
         days = logrotate.destroyed_days(_never_empty(rules, family), job.every_days)
         # where the log is gone, its archives are never looked at again
-        sound = case.host.stat(rotation.log) is not None and not rotation.hindrance
+        there = case.host.stat(rotation.log) is not None or _is_to_come(family)
+        sound = there and not rotation.hindrance
         if sound and days <= case.gone_days and logrotate.reaches(rules, rotation.log, path):
             source = rotation.stanza.source(*deciding(rotation))
             words = f"logrotate ({rotation.words}) destroys after at most {days:.0f} days"

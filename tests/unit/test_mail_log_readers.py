@@ -43,6 +43,7 @@ def with_rsyslog(first: str = "", *, release: str = "trixie", main: str = DEBIAN
     host.files.update({"/etc/rsyslog.conf": main, "/etc/rsyslog.d/10-own.conf": first})
     host.files.update({"/var/log/mail.log": "", "/var/log/syslog": "", "/var/log/own.log": ""})
     host.files["/usr/lib/systemd/journald.conf.d/syslog.conf"] = "[Journal]\nForwardToSyslog=yes\n"
+    host.directories.add("/run/systemd/journal/syslog")
     host.running.append(process(6, "/usr/sbin/rsyslogd"))
     return host
 
@@ -116,8 +117,18 @@ def test_what_the_journal_hands_on() -> None:
     host.files["/usr/lib/systemd/journald.conf.d/syslog.conf"] = ""
     assert files_of(host) == {"": True, **both(True)}
     host = with_rsyslog()
+    host.directories.remove("/run/systemd/journal/syslog")
+    assert files_of(host) == {"": True, **both(False)}
+    host = with_rsyslog()
     host.files["/etc/systemd/journald.conf"] = "[Journal]\nStorage=none\nMaxLevelSyslog=notice\n"
     assert files_of(host) == {"": False, **both(False)}
+
+
+def test_a_file_that_rsyslog_has_yet_to_make() -> None:
+    host = with_rsyslog("mail.* /var/log/mail/all.log\nmail.* /var/elsewhere/all.log")
+    host.directories.add("/var/log/mail")
+    told = files_of(host)
+    assert (told["/var/log/mail/all.log"], told["/var/elsewhere/all.log"]) == (True, None)
 
 
 def test_rsyslog_and_journald_read_their_files_when_they_start() -> None:

@@ -25,6 +25,7 @@ _VOLATILE = ("/dev/", "/run/", "/tmp/", "/proc/", "/var/run/")  # noqa: S108
 _DEFAULT_RATE = 10_000 / 30
 _NO_RATE = _DEFAULT_RATE / 10  # below that, an ordinary attack on a mail server already exceeds it
 TAIL_BYTES = 1 << 20
+_HANDED_ON = "/run/systemd/journal/syslog"  # where journald hands lines on to
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def _written(
     if reaches is not None and not reaches.good:
         return Sink(path, reaches.good, reaches.why, reaches.source, reaches.mend)
     own = own_file(host, path, source)
+    if own.good is None and host.stat(os.path.dirname(path)) is not None:
+        own = Sink(path, True, f"{path} will hold them", source)  # rsyslog makes it for the first line
     if whole is None and own.good is not False:
         return Sink(path, None, f"{path}: {why}", source, f"{source}: write the rule so that it names whole programs.")
     if own.good and stale:
@@ -132,6 +135,9 @@ def _reaches_rsyslog(host: Host, sender: Sender, journal: bool, from_journal: bo
         )
     if value.lower() not in ("yes", "true", "1", "on", "y", "t"):
         return Sink("", False, "the journal hands nothing to syslog", source, f"{source}: write 'ForwardToSyslog=yes'.")
+    if host.stat(_HANDED_ON) is None:
+        why = f"rsyslog takes nothing from the journal ({_HANDED_ON} is not there)"
+        return Sink("", False, why, "rsyslog.service", "systemctl enable --now syslog.socket rsyslog")
     most, source = journald.settings(host).get("MaxLevelSyslog", ("debug", ""))
     if not _takes(most, sender.level):
         return Sink(

@@ -26,6 +26,22 @@ def test_a_register_has_no_mistake(path: Path) -> None:
     assert Statement.load_file(str(path)).promises
 
 
+@pytest.mark.parametrize(
+    ("name", "promises", "measured"),
+    [("directvps", 23, 6), ("backbone_it", 25, 6), ("directcode", 17, 1), ("twentenet", 14, 3), ("webhoster", 12, 2)],
+)
+def test_the_five_texts_have_their_promises(name: str, promises: int, measured: int) -> None:
+    found = load(name).promises
+    assert (len(found), sum(bool(promise.measures) for promise in found)) == (promises, measured)
+
+
+def test_a_period_that_a_text_leaves_open_is_open_or_has_its_reason() -> None:
+    told = {promise.id: promise for promise in load("directvps").promises}
+    assert told["mail-logins-recorded"].unset
+    assert not told["backups-made"].unset
+    assert {"interval", "oldest"} <= set(told["backups-made"].measures["data_backup"])
+
+
 def test_webhoster_has_all_its_promises() -> None:
     assert {promise.where.get("section") or promise.where["paragraph"] for promise in load("webhoster").promises} == {
         "Administratie", "Domeinnamen", "SSL certificaten", 7, 8, 9, 10,

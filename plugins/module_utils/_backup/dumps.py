@@ -176,7 +176,7 @@ def _dump_mariadb(server: Server, dump: Dump, path: str) -> None:
     _whole(path, what)
     dumped = rows_of_dump(path, what)
     after = before if dumped == before else _count_mariadb(server, dump.name)
-    for table in before.keys() & after.keys():
+    for table in sorted(before.keys() & after.keys()):
         low, high = sorted((before[table], after[table]))
         if not low <= dumped.get(table, 0) <= high:
             raise Trouble(f"{what} holds {dumped.get(table, 0)} rows of {table}, which has {low} to {high}")

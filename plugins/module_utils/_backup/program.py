@@ -47,6 +47,7 @@ def _reached(settings: Settings) -> tuple[Restic, str]:
             f"the repository {settings.repository} is not the one of the backups before ({identity[:8]}, not "
             f"{settings.repository_id[:8]}): see who replaced it"
         )
+    restic.needed("locks of runs that were cut off cannot be removed", "unlock")
     return restic, identity
 
 

@@ -209,6 +209,7 @@ class MailHost(Host):
             "/proc/net/fib_trie": "",
         }
         self.directories = {"/var/log/journal"}
+        self.links: dict[str, str] = {}
         self.moments: dict[str, dt.datetime] = {}
         self.keys: dict[str, str] = {}
         self.changed = CHANGED[release]
@@ -216,6 +217,7 @@ class MailHost(Host):
         self.settings = SETTINGS
         self.master, self.overrides = MASTER, CHANGES
         self.unit = UNIT
+        self.suppressed = ""
         self.journal: list[str] = []
         self.answers: dict[tuple[str, ...], str] = {}
         self.units: set[str] = {"dovecot.service", "postfix.service"}
@@ -269,6 +271,8 @@ class MailHost(Host):
             return "\n".join([*changed, *(f"{key} = {value}" for key, value in self.keys.items())])
         if argv[:2] == ("systemctl", "show"):
             return self.unit
+        if "SYSLOG_IDENTIFIER=systemd-journald" in argv:
+            return self.suppressed
         if argv[0] == "journalctl":
             return "\n".join(self.journal)
         raise Unseen(f"the command {argv[0]} is not on the host")
@@ -288,7 +292,7 @@ class MailHost(Host):
         return os.stat_result((0o100644, 1, 1, 1, 0, 0, len(self.files.get(path, "")), moment, moment, moment))
 
     def real(self, path: str) -> str:
-        return path
+        return self.links.get(path, path)
 
     def names(self, directory: str) -> list[str]:
         if directory.endswith("multi-user.target.wants"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -362,6 +363,38 @@ def test_what_the_unit_lets_through(host: MailHost) -> None:
     host = MailHost(host.release).good()
     host.unit = host.unit.replace("LogNamespace=", "LogNamespace=mail")
     assert ask(host, "metadata", question("metadata"))["Postfix"].status == "error"
+
+
+def test_lines_that_the_journal_left_out(host: MailHost) -> None:
+    host.suppressed = "Suppressed 12 messages from dovecot.service\nSuppressed 30 messages from cron.service\n"
+    found = ask(host, "logins", question())["IMAP, port 143 (Dovecot)"]
+    assert (found.status, "left out 12 lines of dovecot.service" in found.observed) == ("fail", True)
+    assert ask(host, "metadata", question("metadata"))["Postfix"].status == "pass"
+
+
+def test_the_unit_is_that_of_the_process(host: MailHost) -> None:
+    host.running[3] = replace(host.running[3], cgroup="/system.slice/system-postfix.slice/postfix@-.service")
+    host.suppressed = "Suppressed 12 messages from postfix@-.service\n"
+    assert "postfix@-.service" in ask(host, "metadata", question("metadata"))["Postfix"].observed
+    host = MailHost(host.release).good()
+    host.unit += "LogFilterPatterns=~SASL\n"
+    assert ask(host, "metadata", question("metadata"))["Postfix"].status == "error"
+
+
+def test_a_file_that_is_a_link_to_nowhere(host: MailHost) -> None:
+    host.settings = host.settings.replace("maillog_file =", "maillog_file = /var/log/mail.log")
+    host.files["/var/log/mail.log"], host.links["/var/log/mail.log"] = "", "/dev/null"
+    found = ask(host, "metadata", question("metadata"))["Postfix"]
+    assert (found.status, "is a link to /dev/null" in found.observed) == ("fail", True)
+
+
+def test_logins_behind_postscreen(host: MailHost) -> None:
+    host.master = MASTER.replace("smtp       inet  n       -       y       -       -       smtpd", (
+        "smtp       inet  n       -       y       -       1       postscreen\n"
+        "smtpd      pass  -       -       y       -       -       smtpd -o smtpd_sasl_auth_enable=yes"
+    ))  # fmt: skip
+    host.overrides += "smtpd/pass/smtpd_sasl_auth_enable = yes\n"
+    assert ask(host, "logins", question())["submission, port 25 (Postfix)"].status == "pass"
 
 
 def test_a_file_of_postfix_itself(host: MailHost) -> None:

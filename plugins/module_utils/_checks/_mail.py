@@ -16,7 +16,7 @@ from .._host import Host, Unseen
 from .._services import dovecot as dovecots
 from .._services import postfix as postfixes
 from .._services.dovecot import Dovecot
-from .._services.mail_sinks import Sender, Sink, of_syslog, own_file
+from .._services.mail_sinks import Sender, Sink, of_syslog, own_file, unit_of
 from .._services.postfix import Postfix
 from ._sites import Judged, plain
 
@@ -64,7 +64,7 @@ def dovecot_sinks(host: Host, server: Dovecot, level: str = "info") -> list[Sink
     if path == "syslog":
         facility = server.get("syslog_facility") or "mail"
         program = server.get("instance_name") or "dovecot"
-        return of_syslog(host, Sender(program, dovecots.UNIT, facility, level))
+        return of_syslog(host, Sender(program, unit_of(server.master, dovecots.UNIT), facility, level))
     if path in ("/dev/stderr", "/dev/stdout"):
         return [Sink(path, None, "it writes to its own output; where that ends was not looked at", server.source(key))]
     return [own_file(host, path, server.source(key))]
@@ -74,7 +74,8 @@ def postfix_sinks(host: Host, sender: Postfix) -> list[Sink]:
     """The places that Postfix's lines go to. Raises Unseen."""
     path, source = sender.get("maillog_file"), sender.source("maillog_file")
     if not path:
-        return of_syslog(host, Sender("postfix", "postfix.service", sender.get("syslog_facility") or "mail"))
+        unit = unit_of(sender.master, "postfix.service")
+        return of_syslog(host, Sender("postfix", unit, sender.get("syslog_facility") or "mail"))
     if path in ("/dev/stderr", "/dev/stdout"):
         return [Sink(path, None, "it writes to its own output; where that ends was not looked at", source)]
     if not any(service.name == "postlog" and service.command == "postlogd" for service in sender.services):

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .._host import Host, Unseen
+from .._host import Host, Process, Unseen
 from . import journald
 from .loaded import newest_change
 
@@ -59,9 +59,11 @@ class Sender:
 
 def own_file(host: Host, path: str, source: str) -> Sink:
     """A file that a service writes itself."""
-    if not path.startswith("/") or path.startswith(_VOLATILE):
+    real = host.real(path)
+    if not real.startswith("/") or real.startswith(_VOLATILE):
         mend = f"{source}: name a file below /var/log, or syslog."
-        return Sink(path, False, f"{path} keeps nothing", source, mend)
+        why = f"{path} keeps nothing" if real == path else f"{path} is a link to {real}, which keeps nothing"
+        return Sink(path, False, why, source, mend)
     seen = host.stat(path)
     if seen is None:
         return Sink(path, None, f"{path} is not there yet", source, "See whether the service can write it.")
@@ -181,6 +183,7 @@ def _journal(host: Host, sender: Sender) -> Sink:
         _storage(host),
         _level(host, sender),
         _rate(host, sender),
+        _dropped(host, sender),
         _journald_stale(host),
     ]
     told = [doubt for doubt in doubts if doubt is not None]
@@ -232,6 +235,26 @@ def _rate(host: Host, sender: Sender) -> Sink | None:
     return Sink("", False if rate < _NO_RATE else None, why, source, mend)
 
 
+def _dropped(host: Host, sender: Sender) -> Sink | None:
+    """That the journal did leave out lines of a unit since journald was started; it says so itself."""
+    argv = ("journalctl", "-q", "--no-pager", "-o", "cat", "--lines=500", "SYSLOG_IDENTIFIER=systemd-journald")
+    started = [p.started for p in host.processes() if os.path.basename(p.program) == "systemd-journald"]
+    since = (f"--since=@{max(started).timestamp():.0f}",) if started else ()
+    told = host.run(*argv, *since, ok=(0, 1)).stdout
+    counts = re.findall(rf"^Suppressed (\d+) messages from (?:/\S*/)?{re.escape(sender.unit)}$", told, re.MULTILINE)
+    if not counts:
+        return None
+    why = f"the journal left out {sum(map(int, counts))} lines of {sender.unit}, which came too fast"
+    mend = "/etc/systemd/journald.conf: write 'RateLimitBurst=100000', and restart systemd-journald."
+    return Sink("", False, why, "journalctl -t systemd-journald", mend)
+
+
+def unit_of(process: Process | None, default: str) -> str:
+    """The unit of systemd that a process belongs to."""
+    name = process.cgroup.rpartition("/")[2] if process else ""
+    return name if name.endswith(".service") else default
+
+
 def span_seconds(text: str) -> float | None:
     """A time span as systemd writes it, in seconds; None where it is not understood."""
     units = {
@@ -261,7 +284,7 @@ def span_seconds(text: str) -> float | None:
 
 def _unit(host: Host, unit: str) -> dict[str, str]:
     """What a unit sets about its log. Raises Unseen."""
-    keys = ("LogLevelMax", "LogRateLimitIntervalUSec", "LogRateLimitBurst", "LogNamespace")
+    keys = ("LogLevelMax", "LogRateLimitIntervalUSec", "LogRateLimitBurst", "LogNamespace", "LogFilterPatterns")
     words = [word for key in keys for word in ("-p", key)]
     pairs = (line.partition("=") for line in host.run("systemctl", "show", unit, *words).stdout.splitlines())
     return {key: value for key, _equals, value in pairs}
@@ -279,6 +302,9 @@ def _unit_level(host: Host, sender: Sender) -> Sink | None:
             source,
             f"systemctl edit {sender.unit}: take LogLevelMax away.",
         )
+    if unit.get("LogFilterPatterns"):
+        why = f"which lines of {sender.unit} are left out cannot be told (LogFilterPatterns)"
+        return Sink("", None, why, source, f"systemctl edit {sender.unit}: take LogFilterPatterns away.")
     if unit.get("LogNamespace"):
         return Sink("", None, f"{sender.unit} writes into a journal of its own, which was not looked at", source)
     return None

@@ -14,7 +14,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from .._finding import RUNNING, Layer
@@ -87,8 +87,15 @@ class Postfix:
 
     @property
     def doors(self) -> list[Service]:
-        """The services at which people can log in."""
-        return [s for s in self.smtpd if s.command == "smtpd" and s.is_on("smtpd_sasl_auth_enable")]
+        """The services at which people can log in; postscreen hands them to a service that does not listen itself."""
+        behind = next((s for s in self.services if s.kind == "pass" and s.command == "smtpd"), None)
+        found = []
+        for service in self.smtpd:
+            screened = service.command == "postscreen" and behind is not None
+            door = replace(service, settings=behind.settings) if behind is not None and screened else service
+            if door.is_on("smtpd_sasl_auth_enable"):
+                found.append(door)
+        return found
 
     @property
     def files(self) -> list[str]:

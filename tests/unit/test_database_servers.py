@@ -297,3 +297,20 @@ def test_only_files_that_are_open_for_writing_count(tmp_path: Path) -> None:
         assert found.numbers == f"{os.major(numbers)}:{os.minor(numbers)}"
     with path.open():
         assert str(path) not in [one.path for one in database_files._open_files(server)]
+
+
+def test_redis_that_stores_nothing_has_no_places() -> None:
+    def paths(save: str, *files: str) -> dict[str, list[str]]:
+        answers: dict[tuple[str, ...], str | int] = {
+            ("redis-cli", "-p", "6379", "CONFIG", "GET", "save"): f"save\n{save}\n",
+            ("redis-cli", "-p", "6379", "CONFIG", "GET", "appendonly"): "appendonly\nno\n",
+        }
+        host = DiskHost(files=dict.fromkeys(files, ""), answers=answers)
+        server = Server(host, "redis", "Redis", (5,), "", "/var/lib/redis", 6379, "process 5 (redis-server)")
+        host.know(server)
+        return server.paths()
+
+    assert paths("") == {}
+    assert paths("3600 1")["data"] == ["/var/lib/redis"]
+    assert paths("", "/var/lib/redis/dump.rdb")["data"] == ["/var/lib/redis"]
+    assert paths("", "/var/lib/redis/appendonlydir/a")["wal"] == ["/var/lib/redis/appendonlydir"]

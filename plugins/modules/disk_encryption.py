@@ -123,8 +123,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._change import LIMITS, ChangeError
-from ..module_utils._changes.disk_encryption import DATA, VOLUME, Encryption, Rules
+from ..module_utils._change import ChangeError
+from ..module_utils._changes.disk_encryption import DATA, LIMITS, VOLUME, Encryption, Rules
 from ..module_utils._changes.disk_move import MoveError
 from ..module_utils._host import Host, Unseen
 

@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .._change import Caller, ChangeError, call, complaint, now
-from .._host import Host
+from .._change import Caller, ChangeError, complaint, now
+from .._host import Host, Limits
 from .._services import database_servers
 from . import disk_move, disk_unlock
 from .disk_device import candidates, devices
@@ -33,10 +33,13 @@ from .disk_move import MoveError, Mover
 from .disk_places import Planner, Wanted, is_encrypted, size_of
 from .disk_swap import ENCRYPT, Swaps
 from .disk_unlock import MOUNTED
-from .disk_volume import HEADER, UNLOCK, Volumes
+from .disk_volume import HEADER, UNLOCK, Volumes, tell
 
 VOLUME, DATA = "volume", "data"
 KEEP, REMOVE = "keep", "remove"
+
+# What is asked must be answered, on a busy host too: a move that was planned by half would be worse than none.
+LIMITS = Limits(command_s=120.0, total_s=3600.0, names=5_000_000)
 
 _POLL_S = 1.0
 
@@ -76,7 +79,7 @@ class Encryption:
     host: Host
     rules: Rules
     check: bool = False
-    run: Caller = call
+    run: Caller = tell
     state: str = disk_move.STATE
 
     # -- the volume -------------------------------------------------------------------------------------------

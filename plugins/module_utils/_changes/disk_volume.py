@@ -22,7 +22,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from .._change import Caller, ChangeError, call, complaint
+from .._change import Caller, ChangeError, complaint
 from .._host import Result
 from . import disk_move
 from .disk_device import Device, devices, named, prove_empty
@@ -44,8 +44,8 @@ FSTAB = f"/dev/mapper/{MAPPED} {MOUNTED} ext4 noauto,nofail,x-systemd.device-tim
 Teller = Callable[[Sequence[str], str], Result]
 
 
-def tell(argv: Sequence[str], secret: str) -> Result:
-    """Run a command with a secret on its standard input, at most ten minutes."""
+def tell(argv: Sequence[str], secret: str = "") -> Result:
+    """Run a command with a secret on its standard input, at most ten minutes: disks may be large, and slow."""
     try:
         done = subprocess.run(
             list(argv),
@@ -83,7 +83,7 @@ class Volumes:
     check: bool = False
     state: str = disk_move.STATE
     fstab: str = disk_move.FSTAB
-    run: Caller = call
+    run: Caller = tell
     tell: Teller = field(default=tell, repr=False)
 
     # -- what is there ----------------------------------------------------------------------------------------

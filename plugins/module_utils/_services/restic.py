@@ -185,7 +185,7 @@ _REASONS = (
     (r"timed? ?out", "it took too long"),
     (r"is not on the host|executable file not found", "a program that leads to it is not on the host"),
     (r"empty password|resolving password|password.*does not exist", "its password was not found"),
-    (r"ssh .*exited|subprocess ssh", "ssh got no connection"),
+    (r"subprocess (ssh|rclone)|(ssh|rclone) .*exited|exit status", "the program that leads to it found no way"),
 )  # fmt: skip
 
 

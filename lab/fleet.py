@@ -114,11 +114,11 @@ class Lab:
             self.write_inventory()
 
     def down(self) -> None:
-        """Remove the lab's containers, snapshots and network; images and keys stay for the next time."""
+        """Remove the lab's servers, snapshots and network; images and keys stay for the next time."""
+        for made in vm.machines_in(self.state / "machines"):
+            made.remove()
         if machine.has_namespace():
             with machine.locked(f"lab-{self.name}"):
-                for folder in (self.state / "machines").glob("*/"):
-                    self.machine(self.hosts[folder.name]).remove()
                 containers = [self.container(host) for host in self._containers()]
                 machine.podman("rm", "--force", "--ignore", "--time=0", *containers)
                 of_this_lab = f"--filter=reference={self._snapshot_image_prefix}*"
@@ -415,6 +415,9 @@ def clean() -> None:
     """Remove every lab of this clone, and all that the lab ever made but the Debian packages."""
     if not machine.STATE.exists():
         return
+    for folder in [machine.STATE / "machines", *machine.STATE.glob("*/machines")]:
+        for made in vm.machines_in(folder):
+            made.end()
     if machine.has_namespace():
         machine.podman("rm", "--force", "--all", "--time=0")
         if not machine.end_namespace():

@@ -29,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lab import machine
 from lab.machine import LabError
 
-CPUS = 2
 MEMORY = 1536  # MiB
 # Of the first disk: sizes in MiB (the root is told with its swap), and what its two file systems are known by.
 PARTITIONS = {
@@ -46,13 +45,16 @@ END_LIMIT = 10  # seconds for qemu to end
 
 FSTAB = "UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1\nUUID={SWAP_UUID} none swap sw 0 0\n".format(**PARTITIONS)
 
-# qemu 7.2 spoils flags in cmpxchg16b, from which Linux falls over; deep page tables are walked for nothing.
-_EMULATED = "max,-cx16,-la57"
+# One emulated processor: two would wait for each other's locks while this machine runs neither. qemu 7.2 spoils flags
+# in cmpxchg16b, from which Linux falls over; deep page tables are walked for nothing.
+_EMULATED = "-accel tcg -cpu max,-cx16,-la57,-svm -smp 1"
 
 _HARDWARE_ADDRESS = "52:54:00:d6:00:0f"  # of all machines, each alone on its lab's bridge
 
-# Before a machine is kept for later: nothing is half written, no timer is due on the day when it is loaded.
+# Before a machine is kept for later: nothing is half written, no timer is due on the day when it is loaded, and logins
+# of Ansible's account do not each start a manager of its own.
 _SETTLE = """
+loginctl enable-linger debian
 systemctl list-units --type=timer --state=active --plain --no-legend | cut -d' ' -f1 > /run/timers
 xargs -r systemctl stop < /run/timers
 sync
@@ -350,10 +352,15 @@ def _line(command: Mapping[str, Any]) -> bytes:
     return json.dumps(command).encode() + b"\n"
 
 
+def machines_in(folder: Path) -> list[VirtualMachine]:
+    """The machines whose folders lie in this one."""
+    return [VirtualMachine(path.name, path, "") for path in sorted(folder.glob("*/"))]
+
+
 def processor() -> str:
     """What qemu is told of the processor and memory, on which a snapshot depends."""
-    kind = "-accel kvm -cpu host" if _has_kvm() else f"-accel tcg,thread=multi -cpu {_EMULATED}"
-    return f"-machine q35,hpet=off {kind} -smp {CPUS} -m {MEMORY}"
+    kind = "-accel kvm -cpu host -smp 2" if _has_kvm() else _EMULATED
+    return f"-machine q35,hpet=off {kind} -m {MEMORY}"
 
 
 def kernel_arguments() -> str:

@@ -39,8 +39,8 @@ OPTIONS = (
         choices=("dropped", "logged"),
         default="dropped",
         stricter="first",
-        help="Whether subjects, other headers' texts, bodies and passwords may stand in mail logs. A record of metadata "
-        "has none of them.",
+        help="Whether subjects, other headers' texts, bodies and passwords may stand in mail logs. A record of "
+        "metadata has none of them.",
         example="dropped",
     ),
     Option(
@@ -59,8 +59,8 @@ OPTIONS = (
         default=[],
         judged=False,
         promisable=False,
-        help="Names of the virtual hosts, beside the register's own_sites, with a webmail at which the audit may try to "
-        "log in with a made-up user.",
+        help="Names of the virtual hosts, beside the register's own_sites, with a webmail at which the audit may try "
+        "to log in with a made-up user.",
         example="[webmail.example.nl]",
     ),
 )

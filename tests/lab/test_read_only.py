@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.lab.fleet import BIN, python_of_files, verdicts
+from tests.lab.fleet import BIN, HARDENED, python_of_files, verdicts
 
 TRACE = "/run/traced"
 CALLS = (
@@ -115,28 +115,38 @@ def listing(fleet, host: str) -> dict[str, str]:
 def log_in(fleet) -> None:
     """Leave the traces that any login over Ansible's connection leaves, before they are looked for."""
     inventories = [f"--inventory={inventory}" for inventory in fleet.inventories]
-    command = [str(BIN / "ansible"), "all", "--become", "-m", "ansible.builtin.ping", *inventories]
+    command = [str(BIN / "ansible"), ",".join(fleet.hosts), "--become", "-m", "ansible.builtin.ping", *inventories]
     subprocess.run(command, cwd=fleet.lab.state, env=fleet.environment(), check=True, capture_output=True)
+
+
+def prove_read_only(fleet, python, run: str) -> None:
+    """Audit hosts under strace, with that interpreter, and compare all their files with those of before."""
+    fleet.shells({host: WRAPPER + OF_FILES + MISSING.get(host, "") for host in fleet.hosts})
+    log_in(fleet)
+    before = {host: listing(fleet, host) for host in fleet.hosts}
+    records = fleet.audit(run, "-e", f"ansible_python_interpreter=/usr/local/bin/{python}")
+    for host in fleet.hosts:
+        assert {"kept", "broken"} & set(verdicts(records[host]).values()), "the audit saw nothing"
+        trace = fleet.shell(host, f"cat {TRACE}.*")
+        assert trace.count("openat(") > 100
+        assert not changes(trace)
+        assert ("ansible" in " ".join(written(trace))) == (python == "traced-python-of-files")
+        after = listing(fleet, host)
+        changed = {path for path in before[host].keys() | after.keys() if before[host].get(path) != after.get(path)}
+        assert not {path for path in changed if not PROBED.match(path)}
+        left = "find /tmp /var/tmp /root /home -path '*ansible*' ! -name .ansible ! -name tmp"
+        assert not fleet.shell(host, left)
 
 
 @pytest.mark.parametrize("python", ["traced-python", "traced-python-of-files"], ids=["by one command", "by a module"])
 def test_the_audit_makes_changes_and_removes_nothing(python, hardened):
-    hosts = hardened.hosts
-    hardened.shells({host: WRAPPER + OF_FILES + MISSING[host] for host in hosts})
-    log_in(hardened)
-    before = {host: listing(hardened, host) for host in hosts}
-    records = hardened.audit(f"read-only-{python}", "-e", f"ansible_python_interpreter=/usr/local/bin/{python}")
-    for host in hosts:
-        assert {"kept", "broken"} & set(verdicts(records[host]).values()), "the audit saw nothing"
-        trace = hardened.shell(host, f"cat {TRACE}.*")
-        assert trace.count("openat(") > 100
-        assert not changes(trace)
-        assert ("ansible" in " ".join(written(trace))) == (python == "traced-python-of-files")
-        after = listing(hardened, host)
-        changed = {path for path in before[host].keys() | after.keys() if before[host].get(path) != after.get(path)}
-        assert not {path for path in changed if not PROBED.match(path)}
-        left = "find /tmp /var/tmp /root /home -path '*ansible*' ! -name .ansible ! -name tmp"
-        assert not hardened.shell(host, left)
+    prove_read_only(hardened, python, f"read-only-{python}")
+
+
+@pytest.mark.only("trixie")
+def test_nor_does_it_on_a_machine_with_disks(machines):
+    machines.hardened.restore(HARDENED)
+    prove_read_only(machines.hardened, "traced-python", "read-only-machine")
 
 
 def test_without_probes_not_even_a_log_line_is_written(hardened):

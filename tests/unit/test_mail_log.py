@@ -66,6 +66,23 @@ def test_logins_as_the_role_leaves_them_are_kept(host: MailHost) -> None:
     assert {one.proof for one in found.values() if one.status == "pass"} == {"running"}
 
 
+def test_right_logins_that_stand_in_the_log_are_counted(host: MailHost) -> None:
+    # lines of Dovecot 2.3.19.1, of 2.4.1, and of a format without the address
+    host.journal = [
+        "Nov 20 23:18 mail1 dovecot[1]: imap-login: Login: user=<info>, method=PLAIN, rip=192.0.2.5, TLS",
+        "Nov 20 23:18 mail1 dovecot[1]: imap-login: Logged in: user=<info>, method=PLAIN, rip=2001:db8::5, TLS",
+        "Nov 20 23:18 mail1 dovecot[1]: imap-login: Login: user=<info>, method=PLAIN",
+        "Nov 20 23:18 mail1 dovecot[1]: imap-login: Login aborted: (auth failed): user=<info>, rip=192.0.2.5",
+    ]
+    found = ask(host, "logins", question())
+    imap, sieve = found["IMAP, port 993 (Dovecot)"], found["ManageSieve, port 4190 (Dovecot)"]
+    assert (imap.status, imap.proof) == ("pass", "observed")
+    assert "2 right logins stand in the newest lines" in imap.observed
+    assert (sieve.status, sieve.proof) == ("pass", "running")
+    host = MailHost(host.release)
+    assert ask(host, "logins", question())["IMAP, port 993 (Dovecot)"].status == "fail"
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_logins_of_an_ordinary_installation_are_broken(release: str) -> None:
     found = ask(MailHost(release), "logins", question())

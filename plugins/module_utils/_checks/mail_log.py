@@ -217,13 +217,35 @@ def check_logins(host: Host, question: Question, option: str) -> Iterator[Findin
 def _judged(host: Host, way: Way, server: Dovecot | None, sender: Postfix | None) -> tuple[Judged, list[Layer]]:
     """What is configured for a way to log in, and whether what is asked there runs by it."""
     if way.service is None and server is not None:
-        return dovecot_logins(host, server, way.protocol), [server.running]
+        seen = right_logins_seen(host, server, way.protocol)
+        return dovecot_logins(host, server, way.protocol), [server.running, *([seen] if seen else [])]
     if way.service is not None and sender is not None:
         layers = [sender.running]
         if server is not None and way.service.get("smtpd_sasl_type") == "dovecot":
             layers.append(server.running)
         return postfix_logins(host, sender, server, way.service), layers
     raise Unseen("a way to log in without a server")
+
+
+_RIGHT = re.compile(r"\b(imap|pop3|submission|managesieve)-login(?:\[\d+\])?: (?:Login|Logged in): (.*)")
+
+
+def right_logins_seen(host: Host, server: Dovecot, protocol: str) -> Layer | None:
+    """That real right logins stand in the newest lines with user and address; None where there is none.
+
+    Nobody's password is tried, so these are what shows it. Lines of another format are not counted.
+    """
+    many = 0
+    spoken = "submission" if protocol == "submissions" else protocol
+    sinks = [sink for sink in dovecot_sinks(host, server) if sink.good]
+    for sink in sinks[:1]:
+        for line in newest_lines(host, sink, r"dovecot|-login:"):
+            match = _RIGHT.search(line)
+            if match and match.group(1) == spoken:
+                many += bool(re.search(r"user=<[^>]+>.*\brip=[0-9a-fA-F.:]+", match.group(2)))
+    if not many:
+        return None
+    return Layer(OBSERVED, True, f"{many} right logins stand in the newest lines with user and address", sinks[0].name)
 
 
 def check_client_address(host: Host, question: Question, option: str) -> Iterator[Finding]:

@@ -40,7 +40,13 @@ FLOODING = HANGING.replace("sleep 1234 &\\nsleep 1234", "head -c 52428800 /dev/z
 def asked(fleet: Fleet, **limits: float) -> dict[str, list[dict]]:
     """What each host answers about log retention within tighter limits than a playbook's."""
     question = {"measure": "log_retention", "options": {"web": "2 years"}}
-    command = [str(BIN / "ansible"), ",".join(fleet.hosts), "--module-name", "privacy.hosting.measure_info", "--one-line"]
+    command = [
+        str(BIN / "ansible"),
+        ",".join(fleet.hosts),
+        "--module-name",
+        "privacy.hosting.measure_info",
+        "--one-line",
+    ]
     command += [f"--inventory={inventory}" for inventory in fleet.inventories]
     command += ["--args", json.dumps({"questions": [question], **limits})]
     done = subprocess.run(

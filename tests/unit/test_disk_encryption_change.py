@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._changes.disk_volu
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Result
 
 MIB = 1 << 20
+USERS_OF = disk_move.users_of
 PASSPHRASE = "correct horse battery staple"  # noqa: S105  of no device
 
 
@@ -405,6 +407,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server(tmp_path)
     points = made.mounted
     monkeypatch.setattr(disk_move, "_ANSWER_S", 0.0)
+    monkeypatch.setattr(disk_move, "users_of", lambda top: iter(()))  # asks every process of this machine
     monkeypatch.setattr(os.path, "ismount", lambda path: str(path) in points or str(path) == str(made.volume))
     return made
 
@@ -436,6 +439,21 @@ def test_a_mover_that_is_killed_at_any_command_leaves_a_server_up_with_its_data(
     if not server.is_moved():
         mover(server).move(server.group())
     assert server.is_moved()
+
+
+@pytest.mark.parametrize("number", [5, 8, 10, 12])
+@pytest.mark.parametrize("again", range(1, 9))
+def test_putting_back_that_is_killed_too_is_ended_later(server, number, again):
+    server.ends_at = number
+    with pytest.raises(Killed):
+        mover(server).move(server.group())
+    server.starts = False
+    server.ends_at = server.calls + again
+    with contextlib.suppress(Killed):
+        mover(server).settle()
+    server.ends_at = 0
+    mover(server).settle()
+    assert server.is_as_before()
 
 
 def test_there_are_no_more_commands_to_be_killed_at(server):
@@ -494,7 +512,8 @@ def test_a_copy_that_differs_is_not_used(server, spoil):
     assert not list(server.volume.iterdir())
 
 
-def test_a_directory_that_somebody_uses_is_not_moved(server):
+def test_a_directory_that_somebody_uses_is_not_moved(server, monkeypatch):
+    monkeypatch.setattr(disk_move, "users_of", USERS_OF)
     with (server.data / "shop" / "orders").open("rb"):
         with pytest.raises(MoveError, match=rf"\({os.getpid()}\) still uses"):
             mover(server).move(server.group())

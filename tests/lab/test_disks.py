@@ -1,0 +1,129 @@
+"""Databases on an encrypted disk of a real machine: nothing is formatted that holds anything, nothing starts empty."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from tests.lab.conftest import Machines
+from tests.lab.fleet import HARDENED, Fleet
+
+pytestmark = pytest.mark.only("trixie")
+
+DISK = "/dev/disk/by-id/virtio-lab-data"
+ROLE = ("--tags", "disk_encryption")
+MOVE = "privacy-hosting-disk-move"
+ROWS = """
+mariadb --skip-column-names -e 'SELECT count(*) FROM webshop.orders'
+runuser -u postgres -- psql -XAt klanten -c 'SELECT count(*) FROM customer'
+"""
+ACTIVE = "systemctl is-active mariadb postgresql@17-main || true"
+STATE = "/var/lib/privacy-hosting/disk-encryption"
+
+# What an administrator may have put on the disk, and how the run names it; the last one is another disk's name.
+OCCUPIED = {
+    "a file system that is mounted": (f"mkfs.ext4 -q {DISK}; mount {DISK} /mnt", "ext4"),
+    "a partition table": (f"umount /mnt; wipefs -qa {DISK}; echo ',,L' | sfdisk -q {DISK}", "partition table"),
+    "unknown data": (
+        f"wipefs -qa {DISK}; udevadm settle; echo secret | dd of={DISK} bs=1 seek=300000 conv=notrunc status=none",
+        "data of an unknown kind",
+    ),
+}
+# cp that waits with MariaDB's files half copied, and says so.
+WAITING = """
+cat > /usr/local/sbin/cp << 'END'
+#!/bin/sh
+case "$*" in
+    */mysql) mkdir -p "$5"; head -c 1000 "$4/ibdata1" > "$5/ibdata1"; touch /run/copying; sleep 1000 ;;
+esac
+exec /usr/bin/cp "$@"
+END
+chmod 755 /usr/local/sbin/cp
+"""
+REACHED = "for _ in $(seq 900); do [ -e /run/copying ] && exit 0; sleep 0.2; done; exit 1"
+
+
+def test_no_device_that_holds_anything_is_formatted(machines: Machines):
+    fleet = machines.untouched
+    fleet.restore("pristine")
+    for what, (make, told) in OCCUPIED.items():
+        fleet.shell("db1", make)
+        before = fleet.shell("db1", f"head -c 2M {DISK} | sha256sum; wipefs --no-act {DISK}")
+        played = fleet.play("harden", *ROLE)
+        assert played.status != 0 and told in played.output, f"{what}: {played.output}"
+        assert "is not empty: it holds" in played.output and "serial lab-data" in played.output
+        assert fleet.shell("db1", f"head -c 2M {DISK} | sha256sum; wipefs --no-act {DISK}") == before, what
+    played = fleet.play("harden", *ROLE, "-e", "disk_encryption_device=lab-other")
+    assert "no device of this host has the serial number, WWN or name lab-other" in played.output
+    assert fleet.shell("db1", ACTIVE).split() == ["active", "active"]
+
+
+def test_a_move_that_is_killed_while_it_copies_leaves_the_databases_up_where_they_were(machines: Machines):
+    fleet = machines.untouched
+    fleet.restore("pristine")
+    before = fleet.shell("db1", ROWS)
+    fleet.shell("db1", WAITING)
+    run = subprocess.Popen(
+        fleet.command("harden", *ROLE), cwd=fleet.lab.state, env=fleet.environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    fleet.shell("db1", REACHED)
+    assert fleet.shell("db1", ACTIVE).split() == ["inactive", "active"]  # PostgreSQL was moved before
+    fleet.shell("db1", f"systemctl kill --signal=KILL {MOVE}; rm /usr/local/sbin/cp")
+    told = run.communicate(timeout=120)[0]
+    assert run.returncode != 0
+    assert "MariaDB: the server was started again on its old directory" in told
+    assert fleet.shell("db1", ACTIVE).split() == ["active", "active"]
+    assert fleet.shell("db1", ROWS) == before
+    assert fleet.shell("db1", "findmnt -n -o SOURCE /var/lib/mysql || echo plain").strip() == "plain"
+    played = fleet.play("harden", *ROLE)
+    assert played.status == 0, played.output
+    assert "[/var/lib/mysql]" in fleet.shell("db1", "findmnt -n -o SOURCE /var/lib/mysql")
+    assert fleet.shell("db1", ROWS) == before
+
+
+@pytest.fixture
+def moved(machines: Machines) -> Fleet:
+    """The machine, hardened."""
+    fleet = machines.hardened
+    fleet.restore(HARDENED)
+    return fleet
+
+
+def test_hardened_it_lies_on_luks2_and_no_old_copy_is_left(moved: Fleet):
+    header = moved.lab.state / "luks-headers" / "db1.luks-header"
+    assert header.stat().st_mode & 0o777 == 0o600 and header.parent.stat().st_mode & 0o777 == 0o700
+    assert header.read_bytes()[:6] == b"LUKS\xba\xbe"
+    told = json.loads(moved.shell("db1", f"cryptsetup luksDump --dump-json-metadata {DISK}"))
+    assert [segment["encryption"] for segment in told["segments"].values()] == ["aes-xts-plain64"]
+    assert [slot["kdf"]["type"] for slot in told["keyslots"].values()] == ["argon2id"]
+    assert moved.shell("db1", "ls -d /var/lib/*.unencrypted 2>/dev/null || true") == ""
+    places = json.loads(moved.shell("db1", f"cat {STATE}/moved.json"))
+    assert {place["path"] for place in places} == {"/var/lib/mysql", "/var/lib/postgresql"}
+    assert "/dev/dm-" in moved.shell("db1", "swapon --show=NAME --noheadings")
+    passphrase = (moved.lab.state / "secrets" / "disk-passphrase").read_text().strip()
+    assert moved.shell("db1", f"grep -rlF '{passphrase}' /etc /var /run /root /tmp 2>/dev/null || true") == ""
+    played = moved.play("harden", *ROLE)
+    assert played.status == 0 and played.recap["db1"]["changed"] == 0, played.output
+
+
+def test_after_a_reboot_no_database_starts_until_somebody_unlocks(moved: Fleet):
+    before = moved.shell("db1", ROWS)
+    moved.reboot("db1")
+    assert moved.shell("db1", ACTIVE).split() == ["inactive", "inactive"]
+    for unit in ("mariadb", "postgresql@17-main"):
+        assert "dependency job" in moved.shell("db1", f"systemctl start {unit} 2>&1 || true")
+    assert moved.shell("db1", "ls -A /var/lib/mysql /var/lib/postgresql | grep -v : || true").strip() == ""
+    assert moved.shell("db1", "touch /var/lib/mysql/x 2>/dev/null || echo refused").strip() == "refused"
+    played = moved.play("unlock", "-e", "disk_encryption_passphrase=another-passphrase-than-that")
+    assert "does not open this host's encrypted volume" in played.output
+    begun = time.monotonic()
+    played = moved.play("unlock")
+    assert played.status == 0, played.output
+    assert "mariadb.service was started" in played.output and time.monotonic() - begun < 200
+    assert moved.shell("db1", ROWS) == before
+    played = moved.play("unlock")
+    assert played.recap["db1"]["changed"] == 0 and "nothing was to be opened here" in played.output

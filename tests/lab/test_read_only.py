@@ -61,8 +61,12 @@ OTHERS = re.compile(
     r"|/var/log/(journal/|wtmp|btmp|lastlog|auth\.log|syslog|faillog|wtmp\.db)|/var/lib/(lastlog|wtmpdb|systemd/)"
     r"|/(var/)?tmp$|/var/log$|/home/debian/\.ansible/tmp$"
 )
-# What a probe leaves, and nothing else: a line in the log of the service that was probed, and of an own site's.
-PROBED = re.compile(r"/var/log/(nginx|apache2)/[^/]*log$|/var/lib/private/shop/requests$")
+# What a probe leaves, and nothing else: a line in the log of the service that was probed, and of an own site's; at a
+# webmail the session that each visit to its page of login begins, and that it ends by itself.
+PROBED = re.compile(
+    r"/var/log/(nginx|apache2|roundcube)/[^/]*log$|/var/lib/private/shop/requests$"
+    r"|/var/log/roundcube$|/var/lib/dbconfig-common/sqlite3/roundcube(/roundcube)?$"
+)
 
 WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE")
 CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (.*)$")
@@ -141,6 +145,14 @@ def prove_read_only(fleet, python, run: str) -> None:
 @pytest.mark.parametrize("python", ["traced-python", "traced-python-of-files"], ids=["by one command", "by a module"])
 def test_the_audit_makes_changes_and_removes_nothing(python, hardened):
     prove_read_only(hardened, python, f"read-only-{python}")
+
+
+@pytest.mark.only("trixie")
+def test_nor_does_it_on_a_mail_server(fleet, kept):
+    assert kept["mail1"]
+    mail = fleet.only(("mail1",))
+    mail.restore(HARDENED)
+    prove_read_only(mail, "traced-python", "read-only-mail")
 
 
 @pytest.mark.only("trixie")

@@ -97,10 +97,8 @@ class Encryption:
         volumes = Volumes(self.rules.passphrase, self.check, self.state, run=self.run)
         if not self.check:
             _write_unlock()
-        known = volumes.known()
-        groups = [] if known and known.phase == "ready" and not volumes.is_mounted() else self._planner().groups()
-        room = sum(size_of(group.places) for group in groups)
-        done.lines += volumes.ensure(self.rules.device, room)
+        groups = [] if volumes.is_made() else self._planner().groups()
+        done.lines += volumes.ensure(self.rules.device, sum(size_of(group.places) for group in groups))
         if not self.check:
             done.header = volumes.save_header()
         return done

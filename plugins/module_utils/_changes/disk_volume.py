@@ -100,6 +100,10 @@ class Volumes:
         except FileNotFoundError:
             return None
 
+    def is_made(self) -> bool:
+        volume = self.known()
+        return volume is not None and volume.phase == READY
+
     def is_open(self) -> bool:
         return os.path.exists(f"/dev/mapper/{MAPPED}")
 
@@ -220,6 +224,7 @@ class Volumes:
             return ""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(HEADER)
+        self.run(("udevadm", "settle"))
         self._must("cryptsetup", "luksHeaderBackup", f"/dev/disk/by-uuid/{volume.luks}", "--header-backup-file", HEADER)
         with open(HEADER, "rb") as stream:
             return hashlib.sha256(stream.read()).hexdigest()

@@ -137,7 +137,7 @@ def _of_entry(host: Host, entry: Entry) -> Iterator[Layer]:
             return
     if "tpm2-device" in entry.options:
         yield Layer(CONFIGURED, True, _TOKENS["systemd-tpm2"], entry.source)
-    path = crypttab.key_path(entry)
+    path = entry.key
     if not path:
         if not script:
             yield Layer(CONFIGURED, True, f"{crypttab.PATH} names no key for it", entry.source)

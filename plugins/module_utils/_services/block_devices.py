@@ -43,7 +43,6 @@ _BY_ITSELF = {
     "bcachefs": "bcachefs",
 }
 _DEPTH = 30  # layers between a file and a disk
-MEND = "move it to a file system on a device that LUKS2 encrypts"
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,6 @@ def parse(text: str) -> list[Entry]:
     return found
 
 
-def key_path(entry: Entry) -> str:
-    """The path of the key that a line names; of 'path:device', systemd's way, all of it."""
-    return entry.key.removeprefix("/sysroot")
-
-
 def header(host: Host, device: str) -> Header:
     """What the header of a device says, read from its first bytes. Raises Unseen."""
     text = host.run("dd", f"if={device}", f"bs={_HEADER_BYTES}", "count=1", "status=none").stdout

@@ -46,7 +46,6 @@ _STRANGERS = {
     "manticore-searchd": "Manticore",
     "meilisearch": "Meilisearch",
     "mongod": "MongoDB",
-    "mysqld_safe": "MySQL",
     "ndbd": "MySQL Cluster",
     "ndbmtd": "MySQL Cluster",
     "ns-slapd": "389 Directory Server",
@@ -183,9 +182,6 @@ class Stranger:
 
     name: str
     source: str
-
-    def __str__(self) -> str:
-        return f"{self.name} is not known to us"
 
 
 def servers(host: Host) -> list[Server]:

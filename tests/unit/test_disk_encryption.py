@@ -410,6 +410,15 @@ def test_a_key_file_on_an_encrypted_disk_passes_and_one_that_is_gone_does_not() 
     assert keys(files={"/etc/crypttab": line.format("/key:UUID=1-2")}).status == "error"
 
 
+def test_a_key_that_everybody_has_is_none() -> None:
+    assert keys(files={"/etc/crypttab": "data /dev/vdb /dev/zero plain\n"}).status == "fail"
+    assert (
+        keys(files={"/etc/crypttab": "data /dev/vdb /dev/disk/by-id/usb-stick luks,keyfile-size=64\n"}).status
+        == "error"
+    )
+    assert keys(files={"/etc/crypttab": "data /dev/vdb /dev/urandom plain\n"}).status == "pass"
+
+
 def test_a_key_of_another_device_is_no_concern() -> None:
     assert keys(files={"/etc/crypttab": f"films /dev/vdc {KEY} luks\n", KEY: ""}).status == "pass"
 

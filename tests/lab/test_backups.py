@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +17,11 @@ LISTED = f"{PROGRAM} restic snapshots --no-lock --json 2>/dev/null"
 
 
 @pytest.fixture(scope="module")
-def pair(fleet: Fleet) -> Iterator[Fleet]:
+def pair(fleet: Fleet) -> Fleet:
     """A host that is backed up and its store, hardened; the tests below leave each other what they need."""
     both = fleet.only(("data1", "backup1"))
     both.restore(HARDENED)
-    yield both
-    both.restore(HARDENED)
+    return both
 
 
 def snapshots(pair: Fleet) -> list[dict[str, Any]]:

@@ -169,6 +169,5 @@ class Swaps:
             raise ChangeError(f"'{result.command}' failed: {complaint(result)}")
 
 
-
 def _is_ours(line: str) -> bool:
     return line.startswith(_NAME) and len(line.split()) >= 2

@@ -395,6 +395,20 @@ def test_files_of_their_own(server: SimpleNamespace, tmp_path: Path) -> None:
     assert found.journal == ""
 
 
+def test_filters_and_webmails_beside(server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, text in {
+        "log/rspamd/rspamd.log": "x",
+        "www/config/config.inc.php": "<?php $config['des_key'] = 1;",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(mail_logs, "_FILTERS", (f"{tmp_path}/log/rspamd/*.log",))
+    monkeypatch.setattr(mail_logs, "_ROUNDCUBES", (f"{tmp_path}/*/",))
+    found = mail_logs.mail_logs(Host())
+    assert [(Path(file.path).name, file.kind) for file in found.files] == [("rspamd.log", MAIL_PART)]
+    assert found.problems == (f"the logs of the Roundcube of {tmp_path}/www/config/config.inc.php are not judged",)
+
+
 def test_servers_and_daemons_that_are_not_read(server: SimpleNamespace) -> None:
     server.programs += ["exim4", "syslog-ng"]
     problems = mail_logs.mail_logs(Host()).problems

@@ -53,6 +53,8 @@ _REOPEN = {
     "dovecot": "doveadm log reopen >/dev/null 2>&1 || true",
     "postfix": "postfix reload >/dev/null 2>&1 || true",
     "roundcube": ":",
+    "rspamd": "invoke-rc.d rspamd rotate >/dev/null 2>&1 || true",
+    "sogo": "invoke-rc.d sogo reload >/dev/null 2>&1 || true",
 }
 # places that hold other things than logs: no pattern for logs may mean one of them, or what is below some
 _NOT_LOGS = re.compile(

@@ -39,7 +39,7 @@ class Subject:
 WEB_LOGS = Subject("web", re.compile(r"(?:.*[-_.])?(?:nginx|apache2?|httpd|access|accesslogs?|weblogs?)\d*"))
 MAIL_LOGS = Subject(
     "mail",
-    re.compile(r"(?:.*[-_.])?(?:mail|maillogs?|postfix|dovecot|roundcube|exim4?)\d*"),
+    re.compile(r"(?:.*[-_.])?(?:mail|maillogs?|postfix|dovecot|roundcube|exim4?|rspamd|sogo)\d*"),
     tuple(f"/var/log/{name}*" for name in ("mail.", "mail-", "maillog", "postfix.log", "dovecot")),
 )
 SUBJECTS = {subject.name: subject for subject in (WEB_LOGS, MAIL_LOGS)}

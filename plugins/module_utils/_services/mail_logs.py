@@ -22,8 +22,11 @@ from .rsyslog_rules import Line
 from .virtualhost import MAIL, MAIL_PART, SHARED, LogFile
 
 # those whose logs are not read; Postfix has an smtpd of its own
-_UNREAD = re.compile(r"(?<!/postfix/sbin)/(exim4?|sendmail-mta|smtpd|cyrmaster|courierd|stalwart-mail|maddy)$")
+_UNREAD = re.compile(r"(?<!/postfix/sbin)/(exim4?|sendmail-mta|smtpd|cyrmaster|courierd|stalwart(-mail)?|maddy)$")
 _OTHER_SYSLOG = frozenset(["syslog-ng", "syslogd", "metalog", "vector", "fluent-bit"])
+_FILTERS = ("/var/log/rspamd/*.log", "/var/log/sogo/*.log")
+# where people unpack a Roundcube that is not Debian's
+_ROUNDCUBES = ("/var/www/*/", "/var/www/*/*/", "/srv/*/", "/srv/*/*/", "/opt/*/", "/usr/share/nginx/*/", "/home/*/*/")
 _ROUNDCUBE = "/etc/roundcube/config.inc.php"
 _ROUNDCUBE_FILES = {"userlogins": MAIL, "sendmail": MAIL, "errors": MAIL_PART}
 _ROUNDCUBE_DEFAULTS = "/etc/roundcube/defaults.inc.php"
@@ -74,11 +77,11 @@ def _mail_logs(host: Host) -> MailLogs:
     programs = [*_dovecot(host), *_postfix(host), *_roundcube(host)]
     running = {one.program for one in host.processes() if not one.contained}
     names = set(map(os.path.basename, running))
-    problems = [
-        f"the logs of {os.path.basename(path)} are not judged" for path in sorted(running) if _UNREAD.search(path)
-    ]
+    unread = sorted({one.program for one in host.processes() if _UNREAD.search(one.program)})
+    problems = [f"the logs of {os.path.basename(path)} are not judged" for path in unread]
+    problems += [f"the logs of the Roundcube of {path} are not judged" for path in _other_roundcubes(host)]
     spoken = [program for program in programs if program.facility]
-    files = [file for program in programs for file in program.files]
+    files = [*(file for program in programs for file in program.files), *_of_filters(host)]
     machines: list[str] = []
     if spoken:
         problems += [f"what {name} does with lines is not read" for name in sorted(names & _OTHER_SYSLOG)]
@@ -133,6 +136,12 @@ def _rsyslog_loaded(host: Host) -> Layer:
     return loaded(host, max(started), rsyslog_rules.files(host), ("/etc/rsyslog.d",)) if started else _LOADED
 
 
+def _of_filters(host: Host) -> Iterator[LogFile]:
+    """Logs of programs that mail goes through: they tell who wrote to whom, too."""
+    for path in (path for pattern in _FILTERS for path in host.glob(pattern)):
+        yield LogFile(path, MAIL_PART, path.split("/")[3], (), path)
+
+
 # -- who writes -------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +175,12 @@ def _postfix(host: Host) -> Iterator[Program]:
 
 def _is_file(path: str) -> bool:
     return path.startswith("/") and not path.startswith("/dev/")
+
+
+def _other_roundcubes(host: Host) -> list[str]:
+    """The configuration files of Roundcubes that are not Debian's."""
+    found = {host.real(path) for place in _ROUNDCUBES for path in host.glob(f"{place}config/config.inc.php")}
+    return sorted(path for path in found - {_ROUNDCUBE} if "des_key" in host.read(path))
 
 
 def _roundcube(host: Host) -> Iterator[Program]:

@@ -136,6 +136,8 @@ class DiskHost(Host):
         told = self.answers.get(argv)
         if told is None and argv[0] == "cmp":  # the heads of two devices differ
             told = 1
+        if told is None and self.has(argv[0]):
+            raise Unseen(f"'{' '.join(argv)}' failed: Access denied")
         if told is None:
             raise Unseen(f"the command {argv[0]} is not on the host")
         result = Result(argv, told if isinstance(told, int) else 0, told if isinstance(told, str) else "", "")

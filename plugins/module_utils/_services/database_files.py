@@ -39,6 +39,7 @@ _DIRECTORIES = {  # variables of MariaDB's that name directories -> role
     "slave_load_tmpdir": TEMPORARY,
     "innodb_tmpdir": TEMPORARY,
 }
+_DEFAULTS = {"tmpdir": "/tmp", "innodb_log_group_home_dir": "."}  # noqa: S108  MariaDB's own
 _QUERY_LOGS = {"general_log": "general_log_file", "slow_query_log": "slow_query_log_file"}
 
 
@@ -83,10 +84,13 @@ def _places(server: Server) -> Iterator[Place]:
 
 
 def unclear(server: Server) -> list[tuple[str, str, str]]:
-    """What a server is set to write where nobody can tell: role, what, source. Raises Unseen."""
+    """What a server is set to write where nobody can tell: role, what, source."""
     if server.kind != POSTGRESQL or not server.running:
         return []
-    settings = postgresql_settings(server)
+    try:
+        settings = postgresql_settings(server)
+    except Unseen as unseen:
+        return [(WAL, f"where it archives and logs to is not known: {unseen}", server.source)]
     if settings.get("archive_mode", "off") == "off" or _archives(settings):
         return []
     return [(WAL, "where archive_command copies its log to is not understood", "archive_command")]
@@ -118,8 +122,11 @@ def _of_postgresql(server: Server, view: View) -> Iterator[Place]:
         yield Place(TABLESPACE, link, link)
         yield Place(TEMPORARY, f"{link}/pgsql_tmp", link)
     yield from _postgresql_configured(server)
-    if server.running and not server.contained:
-        settings = postgresql_settings(server)
+    if server.running:
+        try:
+            settings = postgresql_settings(server)
+        except Unseen:
+            return  # unclear() tells; directories and links tell of all the rest
         for directory in _archives(settings):
             yield Place(WAL, directory, "archive_command")
         if settings.get("log_statement") != "none" or settings.get("log_min_duration_statement", "-1") != "-1":
@@ -210,11 +217,8 @@ def _mariadb_places(variables: Mapping[str, str], data: str, source: str, proof:
         return Place(role, os.path.normpath(os.path.join(data, path)), f"{source}: {name}", proof)
 
     for name, role in _DIRECTORIES.items():
-        yield from (place(role, directory, name) for directory in variables.get(name, "").split(":") if directory)
-    if not variables.get("tmpdir") and proof == RUNNING:
-        yield place(TEMPORARY, "/tmp", "tmpdir")  # noqa: S108  its own default
-    if not variables.get("innodb_log_group_home_dir") and proof == RUNNING:
-        yield place(WAL, ".", "innodb_log_group_home_dir")
+        told = variables.get(name) or (_DEFAULTS.get(name, "") if proof == RUNNING else "")
+        yield from (place(role, directory, name) for directory in told.split(":") if directory)
     home = variables.get("innodb_data_home_dir", "")
     for name, role, base in (
         ("innodb_data_file_path", DATA, home),

@@ -110,6 +110,7 @@ MARKS = {
 _SECONDS = 5  # that a statement may take
 _READ_ONLY = f"-c default_transaction_read_only=on -c statement_timeout={_SECONDS}s -c lock_timeout=1s"
 _DEFAULTS = ("", "/root/.my.cnf", "/etc/mysql/debian.cnf")  # where a password for root may stand, '' for none
+_AFTER_COMMAND = "' "  # a command is quoted where it is told of
 _QUOTE = re.compile(r"[^\x20-\x7e]")
 
 
@@ -160,11 +161,13 @@ class Server:
             raise Unseen(f"{self.name} does not run, and cannot be asked")
         if self.contained:
             raise Unseen(f"{self.name} runs in a container, where it is not asked")
-        if self.kind == POSTGRESQL:
-            return _ask_postgresql(self, statement)
-        if self.kind == MARIADB:
-            return _ask_mariadb(self, statement)
-        raise Unseen(f"{self.name} takes no statements")
+        ask = {POSTGRESQL: _ask_postgresql, MARIADB: _ask_mariadb}.get(self.kind)
+        if ask is None:
+            raise Unseen(f"{self.name} takes no statements")
+        try:
+            return ask(self, statement)
+        except Unseen as unseen:  # without the command, which holds the statement
+            raise Unseen(f"{self.name} could not be asked: {str(unseen).rpartition(_AFTER_COMMAND)[2]}") from None
 
     def paths(self) -> dict[str, list[str]]:
         """Where its files are, by role (data, tablespace, wal, binlog, temporary, log), as the server calls them.
@@ -459,6 +462,8 @@ def _ask_mariadb(server: Server, statement: str) -> list[list[str]]:
             )  # fmt: skip
         except Unseen as unseen:
             reason = unseen
+            if "denied" not in str(unseen):
+                break
             continue
         return [[_unescaped(part) for part in line.split("\t")] for line in result.stdout.splitlines()]
     raise reason

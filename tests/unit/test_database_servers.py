@@ -213,7 +213,7 @@ def test_mariadb_is_asked_by_its_socket_and_then_by_the_files_of_root(monkeypatc
         server = Server(host, "mariadb", "MariaDB", (5,), "", "/d", 0, "", socket="/run/mysqld/mysqld.sock")
         assert server.databases() == ["web\nshop"]
     host = DiskHost(answers={asked("--no-defaults", "--user=nobody"): ""})
-    with pytest.raises(Unseen, match="^MariaDB could not be asked: failed: Access denied$"):
+    with pytest.raises(Unseen, match=r"^MariaDB could not be asked: failed: Access denied$"):
         Server(host, "mariadb", "MariaDB", (5,), "", "/d", 0, "", socket="/run/mysqld/mysqld.sock").databases()
     with pytest.raises(Unseen):
         Server(DiskHost(), "mariadb", "MariaDB", (5,), "", "/d", 0, "", socket="/run/x").databases()

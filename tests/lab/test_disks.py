@@ -24,13 +24,15 @@ ACTIVE = "systemctl is-active mariadb postgresql@17-main || true"
 STATE = "/var/lib/privacy-hosting/disk-encryption"
 
 # What an administrator may have put on the disk, and how the run names it.
+UNKNOWN = f"""
+umount /mnt
+wipefs -qa {DISK}
+head -c 40M /dev/zero > {DISK}
+printf secret | dd of={DISK} bs=1 seek=300000 conv=notrunc status=none
+"""
 OCCUPIED = {
     "a file system that is mounted": (f"mkfs.ext4 -q {DISK}; mount {DISK} /mnt", "what is mounted at /mnt"),
-    "unknown data": (
-        f"umount /mnt; wipefs -qa {DISK}; head -c 40M /dev/zero > {DISK}; udevadm settle; "
-        f"printf secret | dd of={DISK} bs=1 seek=300000 conv=notrunc status=none",
-        "data of an unknown kind",
-    ),
+    "unknown data": (UNKNOWN, "data of an unknown kind"),
 }
 # cp that waits with MariaDB's files half copied, and says so.
 WAITING = """

@@ -37,6 +37,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._services import (
     origin,
     postfix,
     rsyslog_rules,
+    webmail,
 )
 from ansible_collections.privacy.hosting.plugins.module_utils._services.jobs import Job
 from ansible_collections.privacy.hosting.plugins.module_utils._services.journald import Room
@@ -346,10 +347,11 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     found = SimpleNamespace(
-        dovecot=Server(log_path="syslog"), postfix=Server(), programs=["systemd-journald"], rules=[]
+        dovecot=Server(log_path="syslog"), postfix=Server(), programs=["systemd-journald"], webmails=[]
     )
     monkeypatch.setattr(dovecot, "find", lambda host: found.dovecot)
     monkeypatch.setattr(postfix, "find", lambda host: found.postfix)
+    monkeypatch.setattr(webmail, "webmails", lambda host: found.webmails)
     monkeypatch.setattr(mail_logs, "_ROUNDCUBE", str(tmp_path / "config.inc.php"))
     monkeypatch.setattr(rsyslog_rules, "MAIN", str(tmp_path / "rsyslog.conf"))
     monkeypatch.setattr(mail_logs, "_rsyslog_loaded", lambda host: LOADED)
@@ -396,17 +398,22 @@ def test_files_of_their_own(server: SimpleNamespace, tmp_path: Path) -> None:
 
 
 def test_filters_and_webmails_beside(server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path, text in {
-        "log/rspamd/rspamd.log": "x",
-        "www/config/config.inc.php": "<?php $config['des_key'] = 1;",
-    }.items():
-        (tmp_path / path).parent.mkdir(parents=True)
-        (tmp_path / path).write_text(text)
-    monkeypatch.setattr(mail_logs, "_FILTERS", (f"{tmp_path}/log/rspamd/*.log",))
-    monkeypatch.setattr(mail_logs, "_ROUNDCUBES", (f"{tmp_path}/*/",))
+    log, logs = tmp_path / "rspamd.log", tmp_path / "roundcube" / "logs"
+    log.write_text("x")
+    monkeypatch.setattr(mail_logs, "_FILTERS", (str(log),))
+    server.webmails = [webmail.Webmail("Roundcube", str(logs.parent)), webmail.Webmail("RainLoop", "/srv/r")]
+    own = webmail.Roundcube(["/srv/config.inc.php"], {"log_dir": f"'{logs}/'", "log_file_ext": "''"})
+    monkeypatch.setattr(webmail, "roundcube", lambda host, one: own)
     found = mail_logs.mail_logs(Host())
-    assert [(Path(file.path).name, file.kind) for file in found.files] == [("rspamd.log", MAIL_PART)]
-    assert found.problems == (f"the logs of the Roundcube of {tmp_path}/www/config/config.inc.php are not judged",)
+    assert {Path(file.path).name: file.kind for file in found.files} == {
+        "rspamd.log": MAIL_PART,
+        "userlogins": MAIL,
+        "sendmail": MAIL,
+        "errors": MAIL_PART,
+    }
+    assert found.problems == ("the logs of RainLoop in /srv/r are not judged",)
+    own.unclear.add("log_driver")
+    assert "where Roundcube logs to is not understood" in mail_logs.mail_logs(Host()).problems[0]
 
 
 def test_servers_and_daemons_that_are_not_read(server: SimpleNamespace) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .._finding import RUNNING, Layer
 from .._host import Host
-from . import dovecot, postfix, rsyslog_rules
+from . import dovecot, postfix, rsyslog_rules, webmail
 from .loaded import loaded
 from .rsyslog_rules import Line
 from .virtualhost import MAIL, MAIL_PART, SHARED, LogFile
@@ -25,8 +25,6 @@ from .virtualhost import MAIL, MAIL_PART, SHARED, LogFile
 _UNREAD = re.compile(r"(?<!/postfix/sbin)/(exim4?|sendmail-mta|smtpd|cyrmaster|courierd|stalwart(-mail)?|maddy)$")
 _OTHER_SYSLOG = frozenset(["syslog-ng", "syslogd", "metalog", "vector", "fluent-bit"])
 _FILTERS = ("/var/log/rspamd/*.log", "/var/log/sogo/*.log")
-# where people unpack a Roundcube that is not Debian's
-_ROUNDCUBES = ("/var/www/*/", "/var/www/*/*/", "/srv/*/", "/srv/*/*/", "/opt/*/", "/usr/share/nginx/*/", "/home/*/*/")
 _ROUNDCUBE = "/etc/roundcube/config.inc.php"
 _ROUNDCUBE_FILES = {"userlogins": MAIL, "sendmail": MAIL, "errors": MAIL_PART}
 _ROUNDCUBE_DEFAULTS = "/etc/roundcube/defaults.inc.php"
@@ -79,7 +77,7 @@ def _mail_logs(host: Host) -> MailLogs:
     names = set(map(os.path.basename, running))
     unread = sorted({one.program for one in host.processes() if _UNREAD.search(one.program)})
     problems = [f"the logs of {os.path.basename(path)} are not judged" for path in unread]
-    problems += [f"the logs of the Roundcube of {path} are not judged" for path in _other_roundcubes(host)]
+    programs += _other_webmails(host, problems)
     spoken = [program for program in programs if program.facility]
     files = [*(file for program in programs for file in program.files), *_of_filters(host)]
     machines: list[str] = []
@@ -177,12 +175,6 @@ def _is_file(path: str) -> bool:
     return path.startswith("/") and not path.startswith("/dev/")
 
 
-def _other_roundcubes(host: Host) -> list[str]:
-    """The configuration files of Roundcubes that are not Debian's."""
-    found = {host.real(path) for place in _ROUNDCUBES for path in host.glob(f"{place}config/config.inc.php")}
-    return sorted(path for path in found - {_ROUNDCUBE} if "des_key" in host.read(path))
-
-
 def _roundcube(host: Host) -> Iterator[Program]:
     """Debian's Roundcube. Its settings are taken as they are written, the last of a name."""
     if host.stat(_ROUNDCUBE) is None:
@@ -197,12 +189,36 @@ def _roundcube(host: Host) -> Iterator[Program]:
     for path in (_ROUNDCUBE, *sorted(others)):
         code = re.sub(r"(?m)^\s*(?://|#|\*).*$", "", host.read(path))
         told.update(re.findall(r"\$config\s*\[\s*['\"](\w+)['\"]\s*\]\s*=\s*['\"]?([^'\";]*)['\"]?\s*;", code))
-    if told["log_driver"] == "syslog":
-        yield Program("roundcube", 0, told["syslog_facility"].replace("LOG_", "").lower(), _ROUNDCUBE)
-    elif told["log_driver"] == "file":
-        start, ending = told["log_dir"].rstrip("/"), told["log_file_ext"]
+    yield from _webmail(told["log_driver"], told["log_dir"], told["log_file_ext"], told["syslog_facility"], _ROUNDCUBE)
+
+
+def _other_webmails(host: Host, problems: list[str]) -> Iterator[Program]:
+    """The webmails that a web server offers and that are not Debian's."""
+    for one in webmail.webmails(host):
+        if one.kind == "SOGo":
+            continue  # its log is among those of filters
+        if one.kind != "Roundcube":
+            problems.append(f"the logs of {one.kind} in {one.directory} are not judged")
+            continue
+        told = webmail.roundcube(host, one)
+        if told.main == _ROUNDCUBE:
+            continue
+        driver, place = told.get("log_driver", "file"), told.log_file
+        if {"log_driver", "log_dir", "log_file_ext"} & told.unclear or driver not in ("file", "syslog") or not place:
+            problems.append(f"{told.main}: where Roundcube logs to is not understood")
+            continue
+        directory, name = os.path.split(place)
+        ending = name.replace("userlogins", "", 1)
+        yield from _webmail(driver, host.real(directory), ending, told.get("syslog_facility", "LOG_USER"), told.main)
+
+
+def _webmail(driver: str, directory: str, ending: str, facility: str, source: str) -> Iterator[Program]:
+    """A Roundcube that logs so."""
+    if driver == "syslog":
+        yield Program("roundcube", 0, facility.replace("LOG_", "").lower(), source)
+    elif driver == "file":
         files = (
-            LogFile(f"{start}/{name}{ending}", kind, "roundcube", (), _ROUNDCUBE)
+            LogFile(f"{directory.rstrip('/')}/{name}{ending}", kind, "roundcube", (), source)
             for name, kind in _ROUNDCUBE_FILES.items()
         )
-        yield Program("roundcube", 0, "", _ROUNDCUBE, tuple(files))
+        yield Program("roundcube", 0, "", source, tuple(files))

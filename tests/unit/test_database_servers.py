@@ -66,8 +66,10 @@ def works_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None
     return give
 
 
-def mounted(*pids: int) -> dict[str, str]:
-    return {f"/proc/{pid}/mountinfo": MOUNTS for pid in pids}
+def mounted(*pids: int, holds: str = "") -> dict[str, str]:
+    """What /proc has of processes, and a file that they see in their data directory."""
+    seen = {f"/proc/{pid}/mountinfo": MOUNTS for pid in pids}
+    return {**seen, **({f"/proc/{pid}/root{holds}": "" for pid in pids} if holds else {})}
 
 
 # -- finding them -----------------------------------------------------------------------------------------------------
@@ -80,7 +82,10 @@ def test_postgresql_is_found_by_its_first_process(works_in: Callable[[dict[int, 
     )
     binary, unit = "/usr/lib/postgresql/15/bin/postgres", "postgresql@15-main.service"
     host = DiskHost(
-        files={**mounted(403), "/proc/403/root/var/lib/postgresql/15/main/postmaster.pid": pid_file},
+        files={
+            **mounted(403, holds="/var/lib/postgresql/15/main/PG_VERSION"),
+            "/proc/403/root/var/lib/postgresql/15/main/postmaster.pid": pid_file,
+        },
         running=[process("postgres", 403, exe=binary, unit=unit), process("postgres", 412, 403, exe=binary)],
     )
     (server,) = database_servers.servers(host)
@@ -105,7 +110,7 @@ def test_a_sentinel_keeps_no_data(works_in: Callable[[dict[int, str]], None]) ->
 
 def test_a_server_in_a_container_is_found_and_not_asked(works_in: Callable[[dict[int, str]], None]) -> None:
     works_in({9: "/var/lib/mysql"})
-    host = DiskHost(files=mounted(9), running=[process("mariadbd", 9, contained=True)])
+    host = DiskHost(files=mounted(9, holds="/var/lib/mysql/ibdata1"), running=[process("mariadbd", 9, contained=True)])
     (server,) = database_servers.servers(host)
     assert server.contained
     assert server.name.endswith("in a container")
@@ -155,6 +160,12 @@ def test_others_are_known_by_name(one: Process, name: str) -> None:
 def test_others_that_start_at_boot_are_known_by_their_unit() -> None:
     host = DiskHost(files={"/etc/systemd/system/multi-user.target.wants/mongod.service": ""})
     assert [one.name for one in database_servers.strangers(host)] == ["MongoDB"]
+
+
+def test_a_server_that_only_starts_is_not_judged_by_where_it_starts(works_in: Callable[[dict[int, str]], None]) -> None:
+    works_in({403: "/"})
+    with pytest.raises(Unseen, match="it starts"):
+        database_servers.servers(DiskHost(files=mounted(403), running=[process("postgres", 403)]))
 
 
 # -- asking them ------------------------------------------------------------------------------------------------------

@@ -231,8 +231,9 @@ def test_a_copy_below_the_mount_point_is_found_where_the_file_system_shows_it() 
     stat = ("debugfs", "-R", 'stat "/var/lib/mysql/ibdata1"', "/dev/vda")
     found = asked(with_server(host=DiskHost(answers={stat: "Inode: 131   Type: regular    Mode:  0660\n"})), "copies")
     assert told(found) == {"MariaDB: below /var/lib/mysql": "fail"}
-    other = ("debugfs", "-R", 'stat "/var/lib/mysql/aria_log_control"', "/dev/vda")
-    assert asked(with_server(host=DiskHost(answers={stat: "", other: ""})), "copies") == []
+    marks = ("ibdata1", "aria_log_control", "mysql")
+    none = {("debugfs", "-R", f'stat "/var/lib/mysql/{mark}"', "/dev/vda"): "" for mark in marks}
+    assert asked(with_server(host=DiskHost(answers=none)), "copies") == []
 
 
 def test_an_open_file_in_a_place_of_its_own_is_of_that_part() -> None:

@@ -104,7 +104,7 @@ SYSTEM_DATABASES: Mapping[str, frozenset[str]] = {
 # files that tell a data directory
 MARKS = {
     POSTGRESQL: ("PG_VERSION",),
-    MARIADB: ("ibdata1", "aria_log_control"),
+    MARIADB: ("ibdata1", "aria_log_control", "mysql"),
     REDIS: ("dump.rdb", "appendonlydir", "appendonly.aof"),
 }
 _SECONDS = 5  # that a statement may take
@@ -242,6 +242,8 @@ def _running(host: Host, kind: str, process: Process, processes: Sequence[Proces
     unit = last if last.endswith(".service") and not process.contained else ""
     seen = mounts.view(host, process.pid)
     directory = _working_directory(process.pid)
+    if kind != REDIS and not holds_data(host, kind, seen.here(directory)):
+        raise Unseen(f"process {process.pid} ({process.name}) is not in a data directory: it starts, or is not known")
     port, socket, title = 0, "", TITLES[kind]
     if kind == POSTGRESQL:
         lines = _lines(host, seen.here(f"{directory}/postmaster.pid"))

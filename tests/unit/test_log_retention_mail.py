@@ -267,6 +267,18 @@ def test_a_log_that_was_never_written_will_be_there_once_it_is_rotated(world: Wo
     assert told(world.ask("destruction", "history")) == {"destruction: userlogins.log": "pass"}
 
 
+def test_a_webmails_log_begins_when_it_was_switched_on(world: World) -> None:
+    switched = world.path / "privacy-hosting.inc.php"
+    switched.write_text("x")
+    os.utime(switched, (ago(2.9).timestamp(),) * 2)
+    world.file("userlogins.log", days=2, server="roundcube", stanza=KEPT)
+    log = replace(world.mail.files[0], source="/etc/roundcube/config.inc.php:1")
+    world.mail = replace(world.mail, files=(log,))
+    assert told(world.ask("history")) == {"history: userlogins.log": "error"}
+    world.mail = replace(world.mail, files=(replace(log, source=f"{switched}:3"),))
+    assert told(world.ask("history")) == {"history: userlogins.log": "pass"}
+
+
 def test_a_servers_own_file_is_no_copy(world: World) -> None:
     world.file("dovecot.log", server="dovecot", stanza=WEEKS)
     assert "keeps a line 28 days" in observed(world.ask("rotation"), "fail")
@@ -391,7 +403,7 @@ def test_files_of_their_own(server: SimpleNamespace, tmp_path: Path) -> None:
         "/var/log/dovecot.log": MAIL,
         "/var/log/postfix.log": MAIL,
         "/srv/rc/userlogins.log": MAIL,
-        "/srv/rc/sendmail.log": MAIL,
+        "/srv/rc/sendmail.log": MAIL_PART,
         "/srv/rc/errors.log": MAIL_PART,
     }
     assert found.journal == ""
@@ -408,7 +420,7 @@ def test_filters_and_webmails_beside(server: SimpleNamespace, tmp_path: Path, mo
     assert {Path(file.path).name: file.kind for file in found.files} == {
         "rspamd.log": MAIL_PART,
         "userlogins": MAIL,
-        "sendmail": MAIL,
+        "sendmail": MAIL_PART,
         "errors": MAIL_PART,
     }
     assert found.problems == ("the logs of RainLoop in /srv/r are not judged",)

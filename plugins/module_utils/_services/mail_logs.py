@@ -26,7 +26,8 @@ _UNREAD = re.compile(r"(?<!/postfix/sbin)/(exim4?|sendmail-mta|smtpd|cyrmaster|c
 _OTHER_SYSLOG = frozenset(["syslog-ng", "syslogd", "metalog", "vector", "fluent-bit"])
 _FILTERS = ("/var/log/rspamd/*.log", "/var/log/sogo/*.log")
 _ROUNDCUBE = "/etc/roundcube/config.inc.php"
-_ROUNDCUBE_FILES = {"userlogins": MAIL, "sendmail": MAIL, "errors": MAIL_PART}
+# what it sends, the mail server logs itself
+_ROUNDCUBE_FILES = {"userlogins": MAIL, "sendmail": MAIL_PART, "errors": MAIL_PART}
 _ROUNDCUBE_DEFAULTS = "/etc/roundcube/defaults.inc.php"
 _LOADED = Layer(RUNNING, True, "")
 # a line of each, as rsyslog sees it; and lines of others, by which it shows that a file is not for mail alone
@@ -186,10 +187,14 @@ def _roundcube(host: Host) -> Iterator[Program]:
         "syslog_facility": "LOG_USER",
     }
     others = set(host.glob("/etc/roundcube/*.inc.php")) - {_ROUNDCUBE, _ROUNDCUBE_DEFAULTS}
+    source = f"{_ROUNDCUBE}:1"
     for path in (_ROUNDCUBE, *sorted(others)):
-        code = re.sub(r"(?m)^\s*(?://|#|\*).*$", "", host.read(path))
-        told.update(re.findall(r"\$config\s*\[\s*['\"](\w+)['\"]\s*\]\s*=\s*['\"]?([^'\";]*)['\"]?\s*;", code))
-    yield from _webmail(told["log_driver"], told["log_dir"], told["log_file_ext"], told["syslog_facility"], _ROUNDCUBE)
+        code = re.sub(r"(?m)^[^\S\n]*(?://|#|\*).*$", "", host.read(path))
+        for setting in re.finditer(r"\$config\s*\[\s*['\"](\w+)['\"]\s*\]\s*=\s*['\"]?([^'\";]*)['\"]?\s*;", code):
+            told[setting[1]] = setting[2]
+            if setting[1] == "log_logins":
+                source = f"{path}:{code.count(chr(10), 0, setting.start()) + 1}"
+    yield from _webmail(told["log_driver"], told["log_dir"], told["log_file_ext"], told["syslog_facility"], source)
 
 
 def _other_webmails(host: Host, problems: list[str]) -> Iterator[Program]:
@@ -209,11 +214,12 @@ def _other_webmails(host: Host, problems: list[str]) -> Iterator[Program]:
             continue
         directory, name = os.path.split(place)
         ending = name.replace("userlogins", "", 1)
-        yield from _webmail(driver, host.real(directory), ending, told.get("syslog_facility", "LOG_USER"), told.main)
+        source = told.source("log_logins")
+        yield from _webmail(driver, host.real(directory), ending, told.get("syslog_facility", "LOG_USER"), source)
 
 
 def _webmail(driver: str, directory: str, ending: str, facility: str, source: str) -> Iterator[Program]:
-    """A Roundcube that logs so."""
+    """A Roundcube that logs so. source: 'file:line' that makes it log who logs in, since when its log is there."""
     if driver == "syslog":
         yield Program("roundcube", 0, facility.replace("LOG_", "").lower(), source)
     elif driver == "file":

@@ -108,6 +108,7 @@ MARKS = {
     REDIS: ("dump.rdb", "appendonlydir", "appendonly.aof"),
 }
 _SECONDS = 5  # that a statement may take
+_ASKING_S = 30.0  # that asking may take, on a machine that is busy
 _READ_ONLY = f"-c default_transaction_read_only=on -c statement_timeout={_SECONDS}s -c lock_timeout=1s"
 _DEFAULTS = ("", "/root/.my.cnf", "/etc/mysql/debian.cnf")  # where a password for root may stand, '' for none
 _AFTER_COMMAND = "' "  # a command is quoted where it is told of
@@ -432,7 +433,7 @@ def _ask_postgresql(server: Server, statement: str) -> list[list[str]]:
     result = server.host.run(
         "setpriv", f"--reuid={user}", f"--regid={status.st_gid}", "--init-groups",
         "psql", "--no-psqlrc", "--no-password", "--no-align", "--tuples-only", "--quiet", "--field-separator=\x1f",
-        "--record-separator=\x1e", "--command", statement, f"{where} options='{_READ_ONLY}'",
+        "--record-separator=\x1e", "--command", statement, f"{where} options='{_READ_ONLY}'", timeout=_ASKING_S,
     )  # fmt: skip
     return [row.split("\x1f") for row in result.stdout.rstrip("\n\x1e").split("\x1e") if row]
 
@@ -460,7 +461,7 @@ def _ask_mariadb(server: Server, statement: str) -> list[list[str]]:
                 client, f"--defaults-file={path}" if path else "--no-defaults", "--protocol=socket",
                 f"--socket={server.socket}", *(() if path else ("--user=root",)), "--batch", "--skip-column-names",
                 "--disable-tee", "--connect-timeout=5", "--init-command=SET SESSION TRANSACTION READ ONLY",
-                "--database=", "--execute", statement,
+                "--database=", "--execute", statement, timeout=_ASKING_S,
             )  # fmt: skip
         except Unseen as unseen:
             reason = unseen

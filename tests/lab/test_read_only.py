@@ -57,9 +57,10 @@ find /dev/shm /run /tmp -printf '%p\t%y %i %m %u %g %s %T@ %l\n'
 # What a login and other programs of the host write while the audit runs, whoever logs in.
 OTHERS = re.compile(
     r"/run/(traced\.\d+|systemd/|user/|log/journal|utmp|sudo/|sshd|udev/|dbus|credentials|motd|lock)"
-    r"|/run$|/run/(ansible|initctl)"
+    r"|/run(/user)?$|/run/(ansible|initctl)"
     r"|/var/log/(journal/|wtmp|btmp|lastlog|auth\.log|syslog|faillog|wtmp\.db)|/var/lib/(lastlog|wtmpdb|systemd/)"
     r"|/(var/)?tmp$|/var/log$|/home/debian/\.ansible/tmp$"
+    r"|/var/lib/(mysql|postgresql|redis)/|/dev/shm/PostgreSQL\.\d+$"  # by database servers themselves
 )
 # What a probe leaves, and nothing else: a line in the log of the service that was probed, and of an own site's; at a
 # webmail the session that each visit to its page of login begins, and that it ends by itself.
@@ -154,6 +155,13 @@ def test_nor_does_it_on_a_mail_server(fleet, kept):
     mail.restore(HARDENED)
     mail.audit("read-only-mail-first")  # services make files for the first who logs in, whoever that is
     prove_read_only(mail, "traced-python", "read-only-mail")
+
+
+@pytest.mark.only("trixie")
+def test_nor_does_it_on_servers_of_databases_and_of_backups(fleet):
+    servers = fleet.only(("data1", "backup1"))
+    servers.restore(HARDENED)
+    prove_read_only(servers, "traced-python", "read-only-backups")
 
 
 @pytest.mark.only("trixie")

@@ -70,6 +70,14 @@ def test_what_a_key_may_do(options: str, append_only: bool | None, words: str) -
     assert words in way.words
 
 
+@pytest.mark.parametrize("keyword", ["ForceCommand", "AuthorizedKeysCommand"])
+def test_what_sshd_does_for_a_key_is_not_known(monkeypatch: pytest.MonkeyPatch, keyword: str) -> None:
+    told = {"forcecommand": "", "authorizedkeyscommand": "", keyword.lower(): "/etc/ssh/sshd_config:9"}
+    monkeypatch.setattr(backup_store, "_set", lambda _host, asked: told[asked])
+    host = store_host(KEY if keyword == "ForceCommand" else FORCED + KEY)
+    assert [(way.append_only, way.source) for way in backup_store.ways(host)][-1] == (None, "/etc/ssh/sshd_config:9")
+
+
 def test_each_key_is_judged() -> None:
     ways = backup_store.ways(store_host(f"{FORCED}{KEY}\n{KEY}"))
     assert [way.append_only for way in ways] == [True, False]

@@ -419,6 +419,14 @@ def test_a_dump_that_is_worth_nothing(host: BackupHost, data: bytes, words: str)
     assert found.source.startswith("/var/dumps/klanten.sql in ")
 
 
+@pytest.mark.parametrize("there, status", [(1, "pass"), (2, "error"), (0, "pass")])
+def test_a_dump_of_some_tables(host: BackupHost, monkeypatch: pytest.MonkeyPatch, there: int, status: str) -> None:
+    monkeypatch.setattr(data_backup_complete, "_tables", lambda _server, _name: there)
+    found = one(host, "databases")
+    assert found.status == status
+    assert ("makes 1 tables, where there are 2 now" in found.observed) is (there == 2)
+
+
 def test_an_old_dump_in_a_new_snapshot(host: BackupHost) -> None:
     host.changed_hours_ago = 50
     found = one(host, "databases")

@@ -156,6 +156,7 @@ def _of_database(
     sure = [one for one, certain in matches if certain]
     if sure:
         layers = [_verdict(case, one, label) for one in sure]
+        layers = [layer for layer in layers if layer.good is not True] + _with_all_tables(server, name, sure, layers)
         best = next((layer for layer in layers if layer.good), None)
         best = best or next((layer for layer in layers if layer.good is None), layers[0])
         # one whole and recent dump is enough, whatever else lies beside it
@@ -180,6 +181,44 @@ def _of_database(
     seen = "no dump of it is in the newest snapshot" if found else "there is no snapshot"
     seen += ", only the files of the running server, which do not fit each other" if copied else ""
     return case.finding("databases", label, FAIL, seen, source, expected=expected, remedy=remedy)
+
+
+# tables that pg_dump and mariadb-dump make: those of extensions come with these
+_TABLES = {
+    POSTGRESQL: "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN "
+    "('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM "
+    "pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')",
+    MARIADB: "SELECT count(*) FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema = ",
+}
+
+
+def _with_all_tables(server: Server, name: str, read: Sequence[_Read], layers: Sequence[Layer]) -> list[Layer]:
+    """The good ones of layers; where a dump makes fewer tables than there are, whether it holds all cannot be told."""
+    found = []
+    for one, layer in zip(read, layers):
+        if not layer.good:
+            continue
+        there = 0 if one.dump.tables is None else _tables(server, name)
+        if one.dump.tables is not None and one.dump.tables < there:
+            seen = f"{layer.seen}, but makes {one.dump.tables} tables, where there are {there} now"
+            layer = Layer(OBSERVED, None, seen, layer.source)  # noqa: PLW2901  the same one, with a doubt
+        found.append(layer)
+    return found
+
+
+def _tables(server: Server, name: str) -> int:
+    """How many tables a database has; 0 where that cannot be told."""
+    statement = _TABLES.get(server.kind, "")
+    if not statement:
+        return 0
+    if server.kind == MARIADB:
+        quoted = name.replace("\\", "\\\\").replace("'", "''")
+        statement += f"'{quoted}'"
+    try:
+        rows = server.ask(statement, name)
+        return int(rows[0][0])
+    except (Unseen, IndexError, ValueError):
+        return 0
 
 
 def _verdict(case: Case, one: _Read, label: str) -> Layer:

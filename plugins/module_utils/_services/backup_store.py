@@ -57,12 +57,17 @@ def _ways(host: Host) -> Iterator[Way]:
     known = accounts.accounts(host).by_name
     keys = {name: _keys(host, account) for name, account in known.items() if account.uid}
     owners = _owners(host, known, [path for found in keys.values() for path in map(served, found) if path])
+    forced, elsewhere = _set(host, "forcecommand"), _set(host, "authorizedkeyscommand")
     for name, account in known.items():
         found = keys.get(name, [])
         own = sorted(path for path, names in owners.items() if name in names)
         if not own and not any(_command(key) and served(key) for key in found):
             continue
-        yield from (_way(account, key, own) for key in found)
+        yield from (_way(account, key, own, forced) for key in found)
+        if elsewhere:
+            yield Way(
+                f"account {name}", None, "a program tells sshd its keys, and which these are is not known", elsewhere
+            )
         if not found and account.password != accounts.USABLE:
             continue
         if account.password == accounts.USABLE:
@@ -70,10 +75,21 @@ def _ways(host: Host) -> Iterator[Way]:
             yield Way(f"account {name}", None if _passwords_refused(host) else False, words, "/etc/shadow")
 
 
-def _way(account: Account, key: Key, own: Sequence[str]) -> Way:
+def _set(host: Host, keyword: str) -> str:
+    """Where sshd is told something, for whomever; '' where it is not. Raises Unseen."""
+    for server in sshd.servers(host)[0]:
+        for directive in sshd.directives(host, server):
+            if directive.keyword == keyword and directive.value.lower() != "none":
+                return directive.source
+    return ""
+
+
+def _way(account: Account, key: Key, own: Sequence[str], forced: str) -> Way:
     """What a key lets its holder do."""
     subject = f"account {account.name}"
     command = _command(key)
+    if not command and forced:
+        return Way(subject, None, "sshd itself forces a command, and what that may do is not known", forced)
     where = f" to {own[0]}" if own else ""
     if not command:
         return Way(subject, False, f"a key gives a login{where}, which can remove what is there", key.source)

@@ -156,17 +156,18 @@ class Server:
         """
         return self.host.once(("databases", self.name, self.pids), lambda: _databases(self))
 
-    def ask(self, statement: str) -> list[list[str]]:
-        """Rows of fields that a statement yields; it can only read. Raises Unseen."""
+    def ask(self, statement: str, database: str = "") -> list[list[str]]:
+        """Rows of fields that a statement yields, in a database; it can only read. Raises Unseen."""
         if not self.pids:
             raise Unseen(f"{self.name} does not run, and cannot be asked")
         if self.contained:
             raise Unseen(f"{self.name} runs in a container, where it is not asked")
-        ask = {POSTGRESQL: _ask_postgresql, MARIADB: _ask_mariadb}.get(self.kind)
-        if ask is None:
+        if self.kind not in (POSTGRESQL, MARIADB):
             raise Unseen(f"{self.name} takes no statements")
         try:
-            return ask(self, statement)
+            if self.kind == MARIADB:
+                return _ask_mariadb(self, statement)
+            return _ask_postgresql(self, statement, database or "postgres")
         except Unseen as unseen:  # without the command, which holds the statement
             raise Unseen(f"{self.name} could not be asked: {str(unseen).rpartition(_AFTER_COMMAND)[2]}") from None
 
@@ -424,12 +425,13 @@ def _databases(server: Server) -> list[str]:
     return sorted(row[0] for row in rows if row[0] not in left_out)
 
 
-def _ask_postgresql(server: Server, statement: str) -> list[list[str]]:
+def _ask_postgresql(server: Server, statement: str, database: str) -> list[list[str]]:
     status = server.host.stat(f"/proc/{server.pids[0]}")
     if status is None or not server.socket:
         raise Unseen(f"{server.name} has no Unix socket to ask it by")
     user = _user(status.st_uid)
-    where = f"host={os.path.dirname(server.socket)} port={server.port} dbname=postgres user={user} connect_timeout=5"
+    named = re.sub(r"([\\'\s])", r"\\\1", database)
+    where = f"host={os.path.dirname(server.socket)} port={server.port} dbname={named} user={user} connect_timeout=5"
     result = server.host.run(
         "setpriv", f"--reuid={user}", f"--regid={status.st_gid}", "--init-groups",
         "psql", "--no-psqlrc", "--no-password", "--no-align", "--tuples-only", "--quiet", "--field-separator=\x1f",

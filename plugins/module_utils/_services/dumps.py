@@ -33,7 +33,8 @@ class Dump:
 
     databases: those that it names itself; every: it is of all databases of a server.
     whole: its end was seen and tells that it is complete; False: it is not; None: that cannot be told, reason says why.
-    rows: whether it holds any data beside the tables' form; None where there are no tables.
+    rows: whether it holds any data beside the tables' form; None where there are no tables. tables: how many it makes;
+    None where that was not counted.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Dump:
     whole: bool | None = None
     reason: str = ""
     rows: bool | None = None
+    tables: int | None = None
 
 
 class Reader:
@@ -141,10 +143,13 @@ class Reader:
             return Dump(self.path, self.size, reason="it does not begin as a dump that is known")
         every = bool(_EVERY.search(self._head[:4096]))
         rows = bool(self._data) if self._tables else None
+        tables = self._tables if all_seen else None
         complete = _COMPLETE[every].search(self._tail) is not None and self._begins == self._ends
         whole: bool | None = complete if all_seen else None
         reason = "" if whole else "its end is missing" if all_seen else "it was not read to its end"
-        return Dump(self.path, self.size, kind, self._databases(), every, whole, reason, rows if all_seen else None)
+        return Dump(
+            self.path, self.size, kind, self._databases(), every, whole, reason, rows if all_seen else None, tables
+        )
 
     def _archive(self, all_seen: bool) -> Dump:
         contents = self._contents
@@ -163,7 +168,7 @@ class Reader:
             whole, reason = False, "its end is missing"
         else:
             whole, reason = True, ""
-        return Dump(self.path, self.size, POSTGRESQL, (contents.database,), False, whole, reason, rows)
+        return Dump(self.path, self.size, POSTGRESQL, (contents.database,), False, whole, reason, rows, contents.tables)
 
 
 _NAMED = {  # lines after which a dump of several databases speaks of another one

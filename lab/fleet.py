@@ -248,8 +248,22 @@ class Lab:
 
     def _each(self, hosts: Sequence[Host], action: Callable[[Host], None]) -> None:
         with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
-            for finished in [pool.submit(action, host) for host in hosts]:
-                finished.result()
+            begun = [pool.submit(action, host) for host in hosts]
+            try:
+                for one in begun:
+                    one.result()
+            except BaseException:
+                while not all(one.done() for one in begun):
+                    self._end_unfinished_machines(hosts)
+                    time.sleep(0.2)
+                self._end_unfinished_machines(hosts)
+                raise
+
+    def _end_unfinished_machines(self, hosts: Sequence[Host]) -> None:
+        """End machines that are only being made, so that whoever waits for them waits no longer."""
+        for host in hosts:
+            if host.is_machine and not self.machine(host).fingerprint:
+                self.machine(host).end()
 
     def _running(self) -> dict[str, str]:
         """Fingerprint of each running host of this lab."""

@@ -158,8 +158,8 @@ OPTIONS = (
         choices=("store", "elsewhere"),
         judged=False,
         promisable=False,
-        help="Who removes snapshots that are past 'oldest'. 'store': the machine that holds them, every day, with a key "
-        "of its own, with which it could read them. 'elsewhere': somebody with the recovery password, by hand.",
+        help="Who removes snapshots that are past 'oldest'. 'store': the machine that holds them, every day, with a "
+        "key of its own, with which it could read them. 'elsewhere': somebody with the recovery password, by hand.",
     ),
     Option(
         name="recovery_password",

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils import _change
 from ansible_collections.privacy.hosting.plugins.module_utils._change import ChangeError, Transaction
 from ansible_collections.privacy.hosting.plugins.module_utils._changes import journal_limits
 from ansible_collections.privacy.hosting.plugins.module_utils._changes.logrotate_edit import without
 from ansible_collections.privacy.hosting.plugins.module_utils._checks import log_retention_mail
 from ansible_collections.privacy.hosting.plugins.module_utils._checks.log_retention import CHECKS
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import RUNNING, Finding, Layer
-from ansible_collections.privacy.hosting.plugins.module_utils._host import Host
+from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Result
 from ansible_collections.privacy.hosting.plugins.module_utils._log_destroyer import Rules, find
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
 from ansible_collections.privacy.hosting.plugins.module_utils._measures.log_retention import MEASURE
@@ -503,3 +504,16 @@ def test_the_destroyer_knows_lines_of_mail(tmp_path: Path) -> None:
     paths = [str(tmp_path / "mail.info.[0-9]*")]
     rules = Rules("6 months", paths, visits_only=paths, subject="mail")
     assert [past.path for past in find(rules, NOW).past] == [str(mail)]
+
+
+def test_journald_is_restarted_and_others_are_reloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def caller(argv: Any) -> Result:
+        asked.append(tuple(argv))
+        return Result(tuple(argv), 0, "", "")
+
+    monkeypatch.setattr(_change, "_SETTLE_S", 0.01)
+    _change._reload(["systemd-journald", "dovecot"], caller)
+    done = [words[1:] for words in asked if words[1] != "is-active"]
+    assert done == [("restart", "systemd-journald"), ("reload", "dovecot")]

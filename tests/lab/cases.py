@@ -43,7 +43,8 @@ class Case:
     """One way a host can be.
 
     promises: the verdict that each named promise must get on that host; also: other promises that may change with
-    them; register: promises that the statement has beside the lab's own while this case is played.
+    them; register: promises that the statement has beside the lab's own while this case is played; only: the one
+    release of Debian that it is tried on, where both would cost minutes and make no difference; '' is all.
     """
 
     measure: str
@@ -54,6 +55,7 @@ class Case:
     evidence: tuple[Evidence, ...]
     also: tuple[str, ...] = ()
     register: tuple[Mapping[str, Any], ...] = ()
+    only: str = ""
 
     def __str__(self) -> str:
         return f"{self.measure}: {self.name}"
@@ -87,14 +89,18 @@ def _short(finding: Mapping[str, Any]) -> str:
     return " | ".join(map(str, parts))
 
 
-def sabotage() -> list[Case]:
-    """The faults of all measures, by file and order."""
-    return [_fault(measure, told) for measure, told in _told("sabotage")]
+def sabotage(release: str = "") -> list[Case]:
+    """The faults of all measures, by file and order; with a release, those that are tried on it."""
+    return _tried_on(release, [_fault(measure, told) for measure, told in _told("sabotage")])
 
 
-def honest() -> list[Case]:
-    """The honest hosts of all measures, by file and order."""
-    return [_honest(measure, told) for measure, told in _told("honest")]
+def honest(release: str = "") -> list[Case]:
+    """The honest hosts of all measures, by file and order; with a release, those that are tried on it."""
+    return _tried_on(release, [_honest(measure, told) for measure, told in _told("honest")])
+
+
+def _tried_on(release: str, told: list[Case]) -> list[Case]:
+    return [case for case in told if not release or case.only in ("", release)]
 
 
 def _told(folder: str) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -115,6 +121,7 @@ def _fault(measure: str, told: Mapping[str, Any]) -> Case:
         evidence=(Evidence(status=STATUS[verdict], **told["evidence"]),),
         also=tuple(told.get("also", ())),
         register=tuple(told.get("register", ())),
+        only=told.get("only", ""),
     )
 
 
@@ -126,6 +133,7 @@ def _honest(measure: str, told: Mapping[str, Any]) -> Case:
         script=told["make"],
         promises=dict.fromkeys(told["promises"], "kept"),
         evidence=tuple(Evidence(status="pass", **one) for one in told.get("evidence", ())),
+        only=told.get("only", ""),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ import testinfra
 
 from tests.lab import cases, recorded, register
 from tests.lab.cases import Case
-from tests.lab.fleet import HARDENED, ROOT, WEB, Fleet
+from tests.lab.fleet import HARDENED, RELEASE, ROOT, WEB, Fleet
 
 _costs: dict[str, float] = defaultdict(float)
 
@@ -25,7 +24,7 @@ _costs: dict[str, float] = defaultdict(float)
 @pytest.fixture(scope="session")
 def fleet() -> Fleet:
     """The scenario's hosts; LAB_RELEASE says which release's."""
-    return Fleet(os.environ.get("LAB_RELEASE", "trixie"))
+    return Fleet(RELEASE)
 
 
 @pytest.fixture(scope="session")
@@ -194,13 +193,13 @@ class Rounds:
 @pytest.fixture(scope="session")
 def sabotaged(fleet: Fleet, kept: dict[str, Any], machines: Machines) -> Rounds:
     """The rounds of tests/sabotage."""
-    return Rounds(fleet, "sabotage", cases.sabotage(), HARDENED, kept, lambda: machines.kept)
+    return Rounds(fleet, "sabotage", cases.sabotage(fleet.release), HARDENED, kept, lambda: machines.kept)
 
 
 @pytest.fixture(scope="session")
 def honest(fleet: Fleet, before: dict[str, Any], machines: Machines) -> Rounds:
     """The rounds of tests/honest."""
-    return Rounds(fleet, "honest", cases.honest(), "pristine", before, lambda: machines.before)
+    return Rounds(fleet, "honest", cases.honest(fleet.release), "pristine", before, lambda: machines.before)
 
 
 # -- what it cost ---------------------------------------------------------------------------------------------
@@ -208,9 +207,8 @@ def honest(fleet: Fleet, before: dict[str, Any], machines: Machines) -> Rounds:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what each measure cost."""
-    release = os.environ.get("LAB_RELEASE", "trixie")
     for measure, seconds in sorted(_costs.items()):
-        terminalreporter.write_line(f"cost: {measure} on {release}: {seconds:.0f} s for its sabotage and honest hosts")
+        terminalreporter.write_line(f"cost: {measure} on {RELEASE}: {seconds:.0f} s for its sabotage and honest hosts")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -220,8 +218,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is tried on another release; begin with hosts that nobody changes, which need no restore."""
-    release = os.environ.get("LAB_RELEASE", "trixie")
-    elsewhere = [item for item in items if (mark := item.get_closest_marker("only")) and mark.args != (release,)]
+    elsewhere = [item for item in items if (mark := item.get_closest_marker("only")) and mark.args != (RELEASE,)]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
     items.sort(key=lambda item: Path(item.fspath).stem != "test_hardened")

@@ -20,6 +20,7 @@ from tests.lab import register
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 RELEASES = ("bookworm", "trixie")
+RELEASE = os.environ.get("LAB_RELEASE", "trixie")  # that of this run
 WEB = ("web1", "web2")  # nginx, Apache
 HARDENED = "hardened"  # the snapshot that the scenario takes once harden has run twice
 PLAY_LIMIT = 240  # seconds

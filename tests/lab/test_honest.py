@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.lab import cases
+from tests.lab.fleet import RELEASE
 
-HOSTS = cases.honest()
+HOSTS = cases.honest(RELEASE)
 
 
 @pytest.mark.parametrize("case", HOSTS, ids=str)

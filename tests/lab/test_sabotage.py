@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.lab import cases
-from tests.lab.fleet import verdicts
+from tests.lab.fleet import RELEASE, verdicts
 
-FAULTS = cases.sabotage()
+FAULTS = cases.sabotage(RELEASE)
 ROUNDS = cases.rounds(FAULTS)
 
 

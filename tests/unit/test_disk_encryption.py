@@ -26,7 +26,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._services import c
 from ansible_collections.privacy.hosting.plugins.module_utils._services.database_files import OpenFile, Place
 from ansible_collections.privacy.hosting.plugins.module_utils._services.database_servers import Server, Stranger
 from ansible_collections.privacy.hosting.plugins.module_utils._services.jobs import Job
-from tests.unit.disk_host import MOUNTS, DiskHost
+from tests.unit.disk_host import BLOCKS, MOUNTS, DiskHost
 
 PARTS = ["data", "logs", "temporary", "dumps", "swap"]
 GOOD, PLAIN = "/var/lib/mysql", "/srv/mysql"
@@ -501,6 +501,18 @@ def test_scripts_tell_what_they_give_as_a_key_and_it_is_never_quoted(line: str, 
     assert "hunter2" not in found.observed
     if status == "fail":
         assert found.source == f"{SCRIPT}:2"
+
+
+def test_a_device_is_not_taken_for_another_whose_name_begins_alike() -> None:
+    plain = {**BLOCKS["dm-1"], "dm/name": "data-swap1", "dm/uuid": "CRYPT-PLAIN-data-swap1"}
+    files = {
+        SCRIPT: "echo hunter2 | cryptsetup open /dev/vdb data\n",
+        "/etc/crypttab": "data-swap1 /dev/vdc /dev/urandom swap\n",
+    }
+    answers: dict[tuple[str, ...], str | int] = {DD: header(), ("dd", "if=/dev/vdc", *DD[2:]): "\x00"}
+    host = DiskHost({**BLOCKS, "dm-1": plain}, swaps="/dev/dm-1 partition 1 0 -2\n", answers=answers, files=files)
+    found = told(asked(with_server(host=host), "keys", "key_apart"))
+    assert found == {"/dev/mapper/data": "fail", "/dev/mapper/data-swap1": "pass"}
 
 
 def test_nothing_encrypted_has_no_key_to_be_judged() -> None:

@@ -279,7 +279,8 @@ def _names(host: Host, line: str, device: Device) -> bool | None:
     """Whether a line of a script names a device; None where it leaves that to variables."""
     below = {one.name for one in block_devices.underlying(host, [device.name])}
     words = [word.strip("\"'") for word in re.split(r"[\s=;|&]+", line)]
-    identity = device.dm_uuid.split("-")[2] if device.dm_uuid.count("-") > 2 else "-"
+    luks = re.match(r"CRYPT-LUKS\d-([0-9a-f]{32})-", device.dm_uuid)
+    identity = luks.group(1) if luks else "-"
     for word in words:
         if word == device.dm_name or identity in word.replace("-", "").lower():
             return True

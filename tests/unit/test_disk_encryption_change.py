@@ -503,6 +503,13 @@ def spoil_name(top: Path) -> None:
     (top / "shop" / "orders").rename(top / "shop" / "invoices")
 
 
+def test_a_server_that_does_not_answer_is_not_even_stopped(server):
+    server.refuses = "ask"
+    with pytest.raises(MoveError, match=r"MariaDB: the server could not be asked .*; it was left as it is"):
+        mover(server).move(server.group())
+    assert server.is_as_before() and server.calls == 1
+
+
 @pytest.mark.parametrize("spoil", [spoil_content, spoil_mode, spoil_link, spoil_name])
 def test_a_copy_that_differs_is_not_used(server, spoil):
     server.spoils = spoil

@@ -132,7 +132,10 @@ class Mover:
 
     def move(self, group: Group) -> None:
         """Move a group. Raises MoveError; the servers are then back on their old directories, or the text says not."""
-        before = [self._answer(commands) for commands in group.ask]
+        try:
+            before = [self._answer(commands) for commands in group.ask]
+        except MoveError as error:
+            raise MoveError(f"{group.name}: {error}; it was left as it is") from None
         moving = {
             "group": asdict(group),
             "active": [unit for unit in group.units if self._is_active(unit)],
@@ -254,7 +257,7 @@ class Mover:
     def _start_and_compare(self, moving: dict[str, Any]) -> None:
         group = Group.of(moving["group"])
         self._start(group, moving["active"])
-        answers = [self._answer(commands, self._until()) for commands in group.ask]
+        answers = [self._answer(commands) for commands in group.ask]
         if answers != moving["answers"]:
             raise MoveError("the server on the copy does not list the databases that it had")
 
@@ -312,11 +315,9 @@ class Mover:
     def _is_active(self, unit: str) -> bool:
         return self.run(("systemctl", "is-active", "--quiet", unit))[0] == 0
 
-    def _until(self) -> float:
-        return time.monotonic() + _ANSWER_S
-
-    def _answer(self, commands: Sequence[Sequence[str]], until: float = 0.0) -> str:
-        """What the first command that succeeds prints. until: how long to wait for one. Raises MoveError."""
+    def _answer(self, commands: Sequence[Sequence[str]]) -> str:
+        """What the first command that succeeds prints; a server that is busy is asked again. Raises MoveError."""
+        until = time.monotonic() + _ANSWER_S
         while True:
             for argv in commands:
                 code, out, told = self.run(argv)

@@ -262,7 +262,7 @@ def _asking(server: Server) -> tuple[tuple[str, ...], ...]:
             "setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups",
             "psql", "--no-psqlrc", "--no-password", "--no-align", "--tuples-only", "--quiet",
             "--command", "SELECT datname FROM pg_database ORDER BY 1",
-            f"host={os.path.dirname(server.socket)} port={server.port} dbname=postgres connect_timeout=5",
+            f"host={os.path.dirname(server.socket)} port={server.port} dbname=postgres connect_timeout=30",
         )  # fmt: skip
         return (argv,)
     client = "mariadb" if server.host.has("mariadb") else "mysql"
@@ -272,7 +272,7 @@ def _asking(server: Server) -> tuple[tuple[str, ...], ...]:
         "('information_schema', 'performance_schema') ORDER BY 1, 2"
     )
     tail = ("--protocol=socket", f"--socket={server.socket}", "--user=root", "--batch", "--skip-column-names",
-            "--connect-timeout=5", "--execute", statement)  # fmt: skip
+            "--connect-timeout=30", "--execute", statement)  # fmt: skip
     return tuple((client, file, *tail) for file in files)
 
 

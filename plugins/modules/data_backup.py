@@ -70,7 +70,6 @@ options:
     type: list
     elements: str
     default: []
-    no_log: false
   repository_id:
     description: The identity of the repository that was made there.
     type: str

@@ -368,8 +368,11 @@ class Lab:
     def _recreate_machine(self, host: Host, snapshot: str) -> None:
         """Put a machine's memory and disks back, or make it of its image's."""
         made = self.machine(host)
-        if made.process() and snapshot in made.snapshots():
-            made.load(snapshot)
+        if snapshot in made.snapshots():
+            if made.process():
+                made.load(snapshot)
+            else:
+                made.start(self.network.bridge, snapshot)
             return
         recipes = self.data["images"]
         made.copy(images.build_machine(self.release, host.image, recipes, host.disks))

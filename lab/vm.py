@@ -205,6 +205,8 @@ class VirtualMachine:
 
     def snapshots(self) -> list[str]:
         """Names of its snapshots."""
+        if not (self.folder / "root.qcow2").exists():
+            return []
         listed = machine.run(["qemu-img", "info", "--force-share", "--output=json", str(self.folder / "root.qcow2")])
         return [one["name"] for one in json.loads(listed).get("snapshots", [])]
 

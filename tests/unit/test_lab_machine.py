@@ -119,6 +119,7 @@ def test_another_process_of_its_number_is_not_its_qemu(folder: Path) -> None:
     assert made.process() is None
     (folder / "pid").write_text(f"{os.getpid()}\n")
     assert made.process() is None
+    assert made.snapshots() == []
     made.end()  # ends nothing
 
 

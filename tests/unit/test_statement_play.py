@@ -158,8 +158,8 @@ def test_yaml_that_does_not_parse_stops_the_play_before_any_host(run: Run, inven
             "group_vars/all/waivers.yml",
             {"statement_waivers": [{**REGISTER["statement_waivers"][0], "hosts": "mail7"}]},
             (
-                f"waiver of {REGISTER['statement_waivers'][0]['promise']}: hosts: 'mail7' matches no host of the inventory; "
-                "name a host, a group or a pattern like 'web*'"
+                f"waiver of {REGISTER['statement_waivers'][0]['promise']}: hosts: 'mail7' matches no host of the "
+                "inventory; name a host, a group or a pattern like 'web*'"
             ),
         ),
         (

@@ -162,7 +162,8 @@ class Rounds:
         baseline = {**self._baseline, **self._machines_among(together)}
         begun = time.monotonic()
         hosts = self._fleet.only([case.host for case in together])
-        hosts.restore(self._snapshot)
+        keepers = [cases.KEEPERS[case.host] for case in together if case.host in cases.KEEPERS]
+        self._fleet.only([*hosts.hosts, *keepers]).restore(self._snapshot)
         scripts: dict[str, str] = {}
         for case in together:
             scripts[case.host] = scripts.get(case.host, "") + f"# {case}\n{case.script}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.lab.fleet import Fleet
 from tests.lab.test_web_readers import shipped
 
-CONFIGURATIONS = 15
+CONFIGURATIONS = 4
 
 
 def test_what_is_taken_is_what_the_reader_says(untouched: Fleet):

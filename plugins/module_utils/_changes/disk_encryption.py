@@ -230,7 +230,9 @@ class Encryption:
             time.sleep(_POLL_S)
         told = disk_move.load(outcome)
         if told is None:
-            raise MoveError(f"nobody knows how the move ended; see journalctl -u {disk_move.UNIT}")
+            # killed with all that it started, what settles included
+            done = Mover(MOUNTED, self.state).settle()
+            raise MoveError(f"the move was cut off; {done or f'see journalctl -u {disk_move.UNIT}'}")
         if told["failed"]:
             raise MoveError(told["failed"])
 

@@ -84,7 +84,7 @@ CHECKS = [
 
 def scenario(release: str) -> Step:
     """A step that is the life of the lab's hosts on one release; its tests are those of tests/lab."""
-    return Step(f"lab-{release}", [sys.executable, "tests/life.py", release], 3600, pytest=True)
+    return Step(f"lab-{release}", [sys.executable, "tests/life.py", release], 4500, pytest=True)
 
 
 # Each has hosts of its own: both at once.

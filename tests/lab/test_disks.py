@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 
 import pytest
@@ -15,7 +14,6 @@ pytestmark = pytest.mark.only("trixie")
 
 DISK = "/dev/disk/by-id/virtio-lab-data"
 ROLE = ("--tags", "disk_encryption")
-MOVE = "privacy-hosting-disk-move"
 ROWS = """
 mariadb --skip-column-names -e 'SELECT count(*) FROM webshop.orders'
 runuser -u postgres -- psql -XAt klanten -c 'SELECT count(*) FROM customer'
@@ -26,18 +24,6 @@ STATE = "/var/lib/privacy-hosting/disk-encryption"
 # What no tool knows, in the midst of what looks empty.
 UNKNOWN = f"printf secret | dd of={DISK} bs=1 seek=300000 conv=notrunc status=none"
 STANDS = f"head -c 40M {DISK} | sha256sum"
-# cp that waits with MariaDB's files half copied, and says so.
-WAITING = """
-cat > /usr/local/sbin/cp << 'END'
-#!/bin/sh
-case "$*" in
-    */mysql) mkdir -p "$5"; head -c 1000 "$4/ibdata1" > "$5/ibdata1"; touch /run/copying; sleep 1000 ;;
-esac
-exec /usr/bin/cp "$@"
-END
-chmod 755 /usr/local/sbin/cp
-"""
-REACHED = "for _ in $(seq 900); do [ -e /run/copying ] && exit 0; sleep 0.2; done; exit 1"
 
 
 def test_no_device_that_holds_anything_is_formatted(machines: Machines):
@@ -50,26 +36,6 @@ def test_no_device_that_holds_anything_is_formatted(machines: Machines):
     assert "is not empty: it holds" in played.output and "serial lab-data" in played.output
     assert fleet.shell("db1", STANDS) == before
     assert fleet.shell("db1", ACTIVE).split() == ["active", "active"]
-
-
-def test_a_move_that_is_killed_while_it_copies_leaves_the_databases_up_where_they_were(machines: Machines):
-    fleet = machines.untouched
-    fleet.restore("pristine")
-    before = fleet.shell("db1", ROWS)
-    fleet.shell("db1", WAITING)
-    run = subprocess.Popen(
-        fleet.command("harden", *ROLE), cwd=fleet.lab.state, env=fleet.environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    fleet.shell("db1", REACHED)
-    assert fleet.shell("db1", ACTIVE).split() == ["inactive", "active"]  # PostgreSQL was moved before
-    fleet.shell("db1", f"systemctl kill --signal=KILL {MOVE}; rm /usr/local/sbin/cp")
-    told = run.communicate(timeout=120)[0]
-    assert run.returncode != 0
-    assert "MariaDB: " in told and "the server was started again on its old directory" in told, told
-    assert fleet.shell("db1", ACTIVE).split() == ["active", "active"]
-    assert fleet.shell("db1", ROWS) == before
-    assert fleet.shell("db1", "findmnt -n -o SOURCE /var/lib/mysql || echo plain").strip() == "plain"
 
 
 @pytest.fixture

@@ -719,6 +719,15 @@ def test_an_old_copy_stays_where_anything_is_amiss(moved, tmp_path, more, told):
     assert (tmp_path / "mysql.unencrypted").exists()
 
 
+@pytest.mark.parametrize("settled", ["MariaDB: the server was started again on its old directory", ""])
+def test_a_move_of_which_all_was_killed_is_settled_and_told(tmp_path, monkeypatch, settled):
+    monkeypatch.setattr(Mover, "settle", lambda self: settled)
+    rules = disk_encryption.Rules("DATA-1", ("all",), (), (), "operator", "leave", "keep", "", "run-1")
+    encryption = disk_encryption.Encryption(Host(), rules, False, Commands(), str(tmp_path))
+    with pytest.raises(disk_move.MoveError, match=settled or "see journalctl"):
+        encryption._let_systemd_move([])
+
+
 def unlocking(tmp_path: Path, opens: int = 0, starts: int = 0, enabled: int = 0) -> tuple[list[str], list[str]]:
     """What unlocking says, and what it calls."""
     (tmp_path / "volume.json").write_text(json.dumps({"luks": "null", "device": "/dev/vdb", "phase": "ready"}))

@@ -73,9 +73,18 @@ def test_what_a_key_may_do(options: str, append_only: bool | None, words: str) -
 @pytest.mark.parametrize("keyword", ["ForceCommand", "AuthorizedKeysCommand"])
 def test_what_sshd_does_for_a_key_is_not_known(monkeypatch: pytest.MonkeyPatch, keyword: str) -> None:
     told = {"forcecommand": "", "authorizedkeyscommand": "", keyword.lower(): "/etc/ssh/sshd_config:9"}
-    monkeypatch.setattr(backup_store, "_set", lambda _host, asked: told[asked])
+    monkeypatch.setattr(backup_store, "_set", lambda _host, asked, _account: told[asked])
     host = store_host(KEY if keyword == "ForceCommand" else FORCED + KEY)
     assert [(way.append_only, way.source) for way in backup_store.ways(host)][-1] == (None, "/etc/ssh/sshd_config:9")
+
+
+def test_what_sshd_forces_on_others_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    forced = {"anna": {"forcecommand": ["internal-sftp"]}, "store": {"forcecommand": ["none"]}}
+    monkeypatch.setattr(backup_store.sshd, "servers", lambda _host: (["sshd"], []))
+    monkeypatch.setattr(backup_store.sshd, "circumstances", lambda _host, _server: ["anywhere"])
+    monkeypatch.setattr(backup_store.sshd, "effective", lambda _host, _server, account, _at: forced[account.name])
+    (way,) = backup_store.ways(store_host(KEY))
+    assert (way.append_only, "gives a login" in way.words) == (False, True)
 
 
 def test_each_key_is_judged() -> None:

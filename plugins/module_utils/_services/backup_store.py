@@ -57,12 +57,12 @@ def _ways(host: Host) -> Iterator[Way]:
     known = accounts.accounts(host).by_name
     keys = {name: _keys(host, account) for name, account in known.items() if account.uid}
     owners = _owners(host, known, [path for found in keys.values() for path in map(served, found) if path])
-    forced, elsewhere = _set(host, "forcecommand"), _set(host, "authorizedkeyscommand")
     for name, account in known.items():
         found = keys.get(name, [])
         own = sorted(path for path, names in owners.items() if name in names)
         if not own and not any(_command(key) and served(key) for key in found):
             continue
+        forced, elsewhere = _set(host, "forcecommand", account), _set(host, "authorizedkeyscommand", account)
         yield from (_way(account, key, own, forced) for key in found)
         if elsewhere:
             yield Way(
@@ -75,12 +75,12 @@ def _ways(host: Host) -> Iterator[Way]:
             yield Way(f"account {name}", None if _passwords_refused(host) else False, words, "/etc/shadow")
 
 
-def _set(host: Host, keyword: str) -> str:
-    """Where sshd is told something, for whomever; '' where it is not. Raises Unseen."""
+def _set(host: Host, keyword: str, account: Account) -> str:
+    """Where sshd is told something for an account, from wherever it comes; '' where it is not. Raises Unseen."""
     for server in sshd.servers(host)[0]:
-        for directive in sshd.directives(host, server):
-            if directive.keyword == keyword and directive.value.lower() != "none":
-                return directive.source
+        for at in sshd.circumstances(host, server):
+            if sshd.effective(host, server, account, at).get(keyword, ["none"])[0].lower() != "none":
+                return sshd.decides(host, server, keyword, account, at)
     return ""
 
 

@@ -81,6 +81,7 @@ def test_what_sshd_does_for_a_key_is_not_known(monkeypatch: pytest.MonkeyPatch, 
 def test_what_sshd_forces_on_others_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     forced = {"anna": {"forcecommand": ["internal-sftp"]}, "store": {"forcecommand": ["none"]}}
     monkeypatch.setattr(backup_store.sshd, "servers", lambda _host: (["sshd"], []))
+    monkeypatch.setattr(backup_store.sshd, "directives", lambda _host, _server: [])
     monkeypatch.setattr(backup_store.sshd, "circumstances", lambda _host, _server: ["anywhere"])
     monkeypatch.setattr(backup_store.sshd, "effective", lambda _host, _server, account, _at: forced[account.name])
     (way,) = backup_store.ways(store_host(KEY))

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 TESTS = Path(__file__).resolve().parents[1]
-KEEPERS = {"data1": "backup1"}  # what a host leaves on another one, which is put back with it
+KEEPERS = {"data1": "backup1"}  # what a host leaves on another one, which is put back and audited with it
 STATUS = {"broken": "fail", "unproven": "error", "kept": "pass", "not_applicable": "not_applicable"}
 
 

@@ -161,9 +161,9 @@ class Rounds:
         together = self._rounds[number]
         baseline = {**self._baseline, **self._machines_among(together)}
         begun = time.monotonic()
-        hosts = self._fleet.only([case.host for case in together])
-        keepers = [cases.KEEPERS[case.host] for case in together if case.host in cases.KEEPERS]
-        self._fleet.only([*hosts.hosts, *keepers]).restore(self._snapshot)
+        named = [case.host for case in together]
+        hosts = self._fleet.only([*named, *(cases.KEEPERS[host] for host in named if host in cases.KEEPERS)])
+        hosts.restore(self._snapshot)
         scripts: dict[str, str] = {}
         for case in together:
             scripts[case.host] = scripts.get(case.host, "") + f"# {case}\n{case.script}\n"

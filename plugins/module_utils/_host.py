@@ -189,6 +189,7 @@ class Host:
             env={**_ENVIRONMENT, **env},
             cwd="/",
             start_new_session=True,
+            umask=0o077,  # some work on a file of their own for a moment, such as Dovecot's
         ) as process:
             try:
                 out, err = self._collect(process, argv, time.monotonic() + seconds, seconds, take)

@@ -72,7 +72,7 @@ PROBED = re.compile(
 WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE")
 CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (.*)$")
 NAMED = re.compile(r'(?:(?:AT_FDCWD|\d+)<([^>]*)>(?:, )?)?(?:"((?:[^"\\]|\\.)*)")?')
-# Python tries out its folder for temporary files with a file that it removes at once; Dovecot 2.4's doveconf works on one
+# Python tries out its folder for temporary files with a file that it removes at once; doveconf of 2.4 works on one
 TRIED = re.compile(r"/tmp/([a-z0-9_]{8}|doveconf\.[0-9a-f]{16})")  # noqa: S108
 OWN = re.compile(r"(/tmp|/var/tmp|/root/\.ansible/tmp|/home/debian/\.ansible/tmp)/ansible[-_][^/]+(/.*)?")
 

@@ -61,6 +61,7 @@ OTHERS = re.compile(
     r"|/var/log/(journal/|wtmp|btmp|lastlog|auth\.log|syslog|faillog|wtmp\.db)|/var/lib/(lastlog|wtmpdb|systemd/)"
     r"|/(var/)?tmp$|/var/log$|/home/debian/\.ansible/tmp$"
     r"|/var/lib/(mysql|postgresql|redis)/|/dev/shm/PostgreSQL\.\d+$"  # by database servers themselves
+    r"|/run/dovecot/srv\.[\w-]+$"  # by Dovecot, for processes that wait for logins
 )
 # What a probe leaves, and nothing else: a line in the log of the service that was probed, and of an own site's; at a
 # webmail the session that each visit to its page of login begins, and that it ends by itself.

@@ -61,22 +61,25 @@ class ChangeError(Exception):
     """A change that could not be made and was put back; the text is one line."""
 
 
-def call(argv: Sequence[str]) -> Result:
-    """Run a command, at most a minute. A command that is absent or too slow gives exit code 127 or 124."""
+def call(argv: Sequence[str], told: str = "", limit_s: float = _COMMAND_S) -> Result:
+    """Run a command, at most limit_s seconds. told: what it reads from its standard input, such as a secret.
+
+    A command that is absent or too slow gives exit code 127 or 124.
+    """
     try:
         done = subprocess.run(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            input=told.encode(),
             capture_output=True,
             env=_ENVIRONMENT,
             cwd="/",
-            timeout=_COMMAND_S,
+            timeout=limit_s,
             check=False,
         )
     except FileNotFoundError:
         return Result(tuple(argv), 127, "", f"the command {argv[0]} is not on the host")
     except subprocess.TimeoutExpired:
-        return Result(tuple(argv), 124, "", f"it did not end within {_COMMAND_S:.0f} s")
+        return Result(tuple(argv), 124, "", f"it did not end within {limit_s:.0f} s")
     return Result(
         tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     )

@@ -17,12 +17,11 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from .._change import Caller, ChangeError, complaint
+from .._change import Caller, ChangeError, call, complaint
 from .._host import Result
 from . import disk_move
 from .disk_device import Device, devices, named, prove_empty
@@ -46,23 +45,7 @@ Teller = Callable[[Sequence[str], str], Result]
 
 def tell(argv: Sequence[str], secret: str = "") -> Result:
     """Run a command with a secret on its standard input, at most ten minutes: disks may be large, and slow."""
-    try:
-        done = subprocess.run(
-            list(argv),
-            input=secret.encode(),
-            capture_output=True,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-            cwd="/",
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except FileNotFoundError:
-        return Result(tuple(argv), 127, "", f"the command {argv[0]} is not on the host")
-    except subprocess.TimeoutExpired:
-        return Result(tuple(argv), 124, "", f"it did not end within {_LIMIT_S:.0f} s")
-    return Result(
-        tuple(argv), done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    )
+    return call(argv, secret, _LIMIT_S)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from .._change import ChangeError, Planned, Transaction
 from .._host import Host, Unseen
 from .._services import new_passwords, pam, password_hashes
-from .._services.new_passwords import CONF, QUALITY, UNIX, Setting, pwquality_files, pwquality_line
+from .._services.new_passwords import (
+    CLASS_KEYS,
+    CONF,
+    LETTERS,
+    QUALITY,
+    SOMEBODY,
+    UNIX,
+    Setting,
+    pwquality_files,
+    pwquality_line,
+)
 from .._services.pam import Rule
 from .._services.password_hashes import METHODS, NEVER
 
@@ -32,10 +42,6 @@ _WORDS = (
     "hosting", "server", "football", "voetbal", "sunshine", "princess", "monkey", "dragon", "superman", "january",
     "januari", "zomer", "summer", "winter", "12345", "54321", "11111", "00000", "abcde",
 )  # fmt: skip
-_CLASSES = ("minclass", "dcredit", "ucredit", "lcredit", "ocredit", "maxclassrepeat")
-# a password without a word, of lower-case letters, of which the beginning of every length is one
-_LETTERS = "dkfjslwmqozptvxgbhnycreuaidlqwpzsmvkxbtfojgnrhyuecaid"
-_SOMEBODY = "vandermeer"
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def _desired(host: Host, settings: list[Setting], wanted: Wanted) -> dict[str, s
                 f"{CONF}: badwords and password_policy_words have no room in {_ROOM} bytes; leave some out"
             )
     if wanted.free_choice:
-        desired.update(dict.fromkeys(_CLASSES, "0"))
+        desired.update(dict.fromkeys(CLASS_KEYS, "0"))
     return desired
 
 
@@ -215,11 +221,9 @@ def _proven() -> str:
     host = Host()
     try:
         for setting in new_passwords.settings(host):
-            if not all(new_passwords.takes(host, setting, _LETTERS, _SOMEBODY, root) for root in (False, True)):
+            if not all(new_passwords.takes(host, setting, LETTERS, SOMEBODY, root) for root in (False, True)):
                 lacks = "" if host.stat(DICTIONARY) else "; the package cracklib-runtime is missing"
-                return (
-                    f"no password would be taken any more, not even {len(_LETTERS)} letters{lacks} ({setting.source})"
-                )
+                return f"no password would be taken any more, not even {len(LETTERS)} letters{lacks} ({setting.source})"
     except Unseen:
         return ""
     return ""

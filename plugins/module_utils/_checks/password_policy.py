@@ -16,25 +16,27 @@ from .._host import Host, Unseen
 from .._measure import Check, Question
 from .._services import new_passwords, password_hashes
 from .._services.accounts import accounts
-from .._services.new_passwords import QUALITY, Setting
+from .._services.new_passwords import (
+    CLASS_KEYS,
+    LENGTH_KEYS,
+    LETTERS,
+    MIXED,
+    QUALITY,
+    SOMEBODY,
+    WORD_KEYS,
+    Setting,
+)
 from .._services.password_hashes import ENOUGH, METHODS, NEVER, UNKNOWN, Stored
 
 _HARDEN = "run privacy.hosting.harden with --tags password_policy"
 _NAMED = 6  # how many of many things one line of evidence names
-_SOMEBODY = "vandermeer"  # an account that passwords are tried for; none of a person
-# settings of libpwquality, by what they decide on
-_LENGTH_KEYS = ("enforcing", "enforce_for_root", "minlen")
-_WORD_KEYS = ("enforcing", "badwords", "dictcheck", "usercheck")
-_CLASS_KEYS = ("minclass", "dcredit", "ucredit", "lcredit", "ocredit", "maxclassrepeat", "maxrepeat", "maxsequence")
-
-# Passwords without a word, of which each beginning is one too: by kinds of characters, and of lower-case letters only.
-_MIXED = "kV7#xq2LwZ9pTd4mRb8yGc3nHs6jFf5aQe1tUo0iWz,Bv;Mk:Nr.Xd-Pg+Ly=Sc%"
-_LETTERS = "dkfjslwmqozptvxgbhnycreuaidqlwpzsmvkxbtfojgnrhyuecaid"
+# besides those that decide on kinds of characters
+_RUN_KEYS = ("maxrepeat", "maxsequence")
 # Long ones that people choose freely: NIST SP 800-63B-4, 3.1.1.2 wants spaces, and 64 characters at least, to be taken.
 _FREE = {
-    "lower-case letters": _LETTERS[:24],
+    "lower-case letters": LETTERS[:24],
     "five words with spaces": "ladder mango tulip forest brick",
-    "64 characters": _MIXED[:64],
+    "64 characters": MIXED[:64],
 }  # fmt: skip
 # What people make of common words where a password must be long. All of them, and what they are made of, have leaked.
 _COMMON = (
@@ -98,11 +100,11 @@ def _some(names: Iterable[str]) -> str:
 
 def _shortest(host: Host, setting: Setting, root: bool) -> int:
     """How many characters the shortest password has that is taken; one more than were tried where none is."""
-    for length in range(1, len(_MIXED) + 1):
-        for sample in (_MIXED, _LETTERS):
-            if length <= len(sample) and new_passwords.takes(host, setting, sample[:length], _SOMEBODY, root):
+    for length in range(1, len(MIXED) + 1):
+        for sample in (MIXED, LETTERS):
+            if length <= len(sample) and new_passwords.takes(host, setting, sample[:length], SOMEBODY, root):
                 return length
-    return len(_MIXED) + 1
+    return len(MIXED) + 1
 
 
 def _length(host: Host, setting: Setting, question: Question) -> tuple[str, str, str]:
@@ -115,7 +117,7 @@ def _length(host: Host, setting: Setting, question: Question) -> tuple[str, str,
 
 def _too_short_refused(host: Host, setting: Setting, wanted: int, root: bool) -> bool:
     return not any(
-        new_passwords.takes(host, setting, sample[: wanted - 1], _SOMEBODY, root) for sample in (_MIXED, _LETTERS)
+        new_passwords.takes(host, setting, sample[: wanted - 1], SOMEBODY, root) for sample in (MIXED, LETTERS)
     )
 
 
@@ -124,7 +126,7 @@ def _told_shortest(host: Host, setting: Setting, root: bool) -> str:
         length = _shortest(host, setting, root)
     except Unseen:
         return "not known"
-    return f"{length} character{'' if length == 1 else 's'}" if length <= len(_MIXED) else "none"
+    return f"{length} character{'' if length == 1 else 's'}" if length <= len(MIXED) else "none"
 
 
 def _remedy(setting: Setting, wanted: int) -> str:
@@ -139,7 +141,7 @@ def _blocklist(host: Host, setting: Setting, question: Question) -> tuple[str, s
     taken = [
         sample
         for sample in samples
-        if any(new_passwords.takes(host, setting, sample, _SOMEBODY, root) for root in (False, True))
+        if any(new_passwords.takes(host, setting, sample, SOMEBODY, root) for root in (False, True))
     ]
     if not taken:
         return PASS, f"all of {len(samples)} common passwords that were tried are refused, of root too", ""
@@ -150,7 +152,7 @@ def _blocklist(host: Host, setting: Setting, question: Question) -> tuple[str, s
 def _common(question: Question) -> list[str]:
     """Common passwords that are long enough not to be refused for that."""
     wanted = int(question.settings["length"])
-    words = [*question.settings["words"], _SOMEBODY]
+    words = [*question.settings["words"], SOMEBODY]
     own = [f"{word}2026{word}2026{word}2026" for word in words]
     return [sample for sample in (*_COMMON, *own) if len(sample) >= wanted]
 
@@ -159,7 +161,7 @@ def _free(host: Host, setting: Setting, question: Question) -> tuple[str, str, s
     refused = [
         name
         for name, sample in _FREE.items()
-        if not all(new_passwords.takes(host, setting, sample, _SOMEBODY, root) for root in (False, True))
+        if not all(new_passwords.takes(host, setting, sample, SOMEBODY, root) for root in (False, True))
     ]
     if refused:
         mend = "take minclass, minimum credits (dcredit, ucredit, lcredit, ocredit) and max… out of pwquality.conf"
@@ -253,10 +255,14 @@ CHECKS = (
     Check(
         "length",
         ("length",),
-        _each("length", "no password below {length} characters can be set", _length, *_LENGTH_KEYS),
+        _each("length", "no password below {length} characters can be set", _length, *LENGTH_KEYS),
     ),
-    Check("blocklist", ("blocklist",), _each("blocklist", "common passwords are refused", _blocklist, *_WORD_KEYS)),
-    Check("free_choice", ("free_choice",), _each("free_choice", "any long password is taken", _free, *_CLASS_KEYS)),
+    Check("blocklist", ("blocklist",), _each("blocklist", "common passwords are refused", _blocklist, *WORD_KEYS)),
+    Check(
+        "free_choice",
+        ("free_choice",),
+        _each("free_choice", "any long password is taken", _free, *CLASS_KEYS, *_RUN_KEYS),
+    ),
     Check("aging", ("free_choice",), _aging),
     Check("stored", ("hashes",), _stored),
     Check("method", ("hashes",), _each("method", "new passwords are hashed: {hashes}", _method)),

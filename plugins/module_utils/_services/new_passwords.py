@@ -30,6 +30,15 @@ _MODULE_WORDS = re.compile(r"debug$|type=|authtok_type=|use_first_pass$|use_auth
 _ENFORCING, _ENFORCE_ROOT = 17, 19  # numbers of settings in pwquality.h
 _UNIX_LENGTH = 6  # of a password that pam_unix takes if it is not told another (pam_unix(8), minlen)
 CONF = "/etc/security/pwquality.conf"  # and what lies in its .d, which is read before
+# settings of libpwquality, by what they decide on
+LENGTH_KEYS = ("enforcing", "enforce_for_root", "minlen")
+WORD_KEYS = ("enforcing", "badwords", "dictcheck", "usercheck")
+CLASS_KEYS = ("minclass", "dcredit", "ucredit", "lcredit", "ocredit", "maxclassrepeat")
+# What passwords are tried for, and are made of: no account of a person; text without a word, of which each beginning is
+# one too, by kinds of characters and of lower-case letters only.
+SOMEBODY = "vandermeer"
+MIXED = "kV7#xq2LwZ9pTd4mRb8yGc3nHs6jFf5aQe1tUo0iWz,Bv;Mk:Nr.Xd-Pg+Ly=Sc%"
+LETTERS = "dkfjslwmqozptvxgbhnycreuaidlqwpzsmvkxbtfojgnrhyuecaid"
 _LEFT_OVER = re.compile(r"(~|\.bak|\.old|\.orig|\.pam-old|\.dpkg-\w+|\.ucf-\w+|\.rpm\w+|\.privacy-hosting.*)$")
 
 

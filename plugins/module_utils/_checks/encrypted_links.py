@@ -1,0 +1,14 @@
+# Copyright (c) 2026 the privacy.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""encrypted_links: programs that exchange data with other machines do so over encrypted connections only.
+
+PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from .._measure import Check
+
+CHECKS: tuple[Check, ...] = ()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,16 +25,21 @@ Path = tuple[str | int, ...]  # where in the register: the keys and list positio
 
 STATEMENT, WAIVERS = "statement", "statement_waivers"  # the variables of an inventory
 PROMISES: Path = (STATEMENT, "promises")
+SUPPLIERS: Path = (STATEMENT, "suppliers")
+CONFLICTS: Path = (STATEMENT, "conflicts")
 REGISTER = "register"  # what a mistake is about that concerns the file as a whole
 
 LANGUAGES = ("nl", "en")
 DATABASES = ("mariadb", "mysql", "postgresql", "redis")
 OPEN = "open"  # a period that the statement leaves open and that nobody has set yet
+UNDECIDED = "TO BE DECIDED"  # what a first draft has where somebody must say what is right
 LONGEST_ATTESTATION = "2 years"  # our own bound, like the next: somebody's word goes stale
 LONGEST_PLAN = "2 years"
 LONGEST_WAIVER = "1 year"
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _SITE = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.(?!-)[a-z0-9-]{1,63})+", re.IGNORECASE)
 _DATABASE = re.compile(rf"[^\s@]+@(?:{'|'.join(DATABASES)})")
 _ARTICLE = re.compile(r"[1-9]\d?(?:\([1-9]\d?\))?(?:\([a-z]\))?")
@@ -56,7 +61,7 @@ class Mistake:
     def __str__(self) -> str:
         if self.about == REGISTER:
             below = self.path
-        elif self.path[:2] == PROMISES and len(self.path) > len(PROMISES):
+        elif self.path[:2] in (PROMISES, SUPPLIERS, CONFLICTS) and len(self.path) > len(PROMISES):
             below = self.path[3:]
         else:
             below = self.path[2 if self.path[:1] == (WAIVERS,) else 1 :]
@@ -212,15 +217,28 @@ def _raw(value: object) -> object:
     return value
 
 
+_url = _matching(_URL, "an address; write it like https://example.nl/privacy")
+_words = _texts(_text, "[name, address]")
+
+SUPPLIER_KEYS: Mapping[str, Key] = {
+    "name": Key("Example Registrar"),
+    "role": Key("registers domain names"),
+    "data": Key("[name, address]", _words),
+    "ground": Key("the contract, 6(1)(b)"),
+    "url": Key("https://registrar.example/privacy", _url, required=False),
+    "reviewed": Key("2026-01-31", _date),
+}
+CONFLICT_KEYS: Mapping[str, Key] = {
+    "between": Key("[removed-on-request, seven-years-for-the-tax]", _words),
+    "says": Key("what one asks and the other forbids"),
+    "chosen": Key("what is done about it", required=False),
+}
 STATEMENT_KEYS: Mapping[str, Key] = {
     "provider": Key("Example Hosting"),
     "title": Key("Privacy statement"),
     "language": Key("nl", _language),
     "published": Key("2026-01-05", _date),
-    "url": Key(
-        "https://example.nl/privacy",
-        _matching(re.compile(r"https?://[^\s/]+(/\S*)?"), "an address; write it like https://example.nl/privacy"),
-    ),
+    "url": Key("https://example.nl/privacy", _url),
     "text_sha256": Key(
         "the 64 digits that docs/register.md tells how to make",
         _matching(re.compile(r"[0-9a-f]{64}"), "a SHA-256: 64 digits and letters a to f (docs/register.md makes it)"),
@@ -233,6 +251,8 @@ STATEMENT_KEYS: Mapping[str, Key] = {
             "own_databases": Key("[crm@postgresql]", _texts(_database, "[crm@postgresql]"), required=False),
         },
     ),
+    "suppliers": Key("a list of suppliers", _raw, required=False),
+    "conflicts": Key("a list of conflicts", _raw, required=False),
     "promises": Key("a list of promises", _raw),
 }
 PROMISE_KEYS: Mapping[str, Key] = {
@@ -243,6 +263,11 @@ PROMISE_KEYS: Mapping[str, Key] = {
             "section": Key("Web hosting", _section, required=False),
             "paragraph": Key("8", _number, required=False),
             "sentence": Key("1", _sentence),
+            "fingerprint": Key(
+                "the 16 digits that the statement check shows",
+                _matching(_FINGERPRINT, "a fingerprint: 16 digits and letters a to f (the statement check shows it)"),
+                required=False,
+            ),
         },
     ),
     "says": Key("what it promises, in your own words"),
@@ -289,10 +314,19 @@ class Reader:
         self.today = today
         self.known = known
         self.mistakes: list[Mistake] = []
+        self._undecided: set[Path] = set()
 
     def wrong(self, path: Path, about: str, text: str) -> None:
-        """Note a mistake."""
-        self.mistakes.append(Mistake(path, text, about))
+        """Note a mistake; not where something is yet to be decided, which is told by itself."""
+        if not any(path[: len(place)] == place for place in self._undecided):
+            self.mistakes.append(Mistake(path, text, about))
+
+    def undecided(self, raw: object) -> None:
+        """Note what a first draft leaves to be decided, anywhere in a statement."""
+        for path in _places(raw, UNDECIDED, (STATEMENT,)):
+            text = "is yet to be decided; put in what is right, or take it out"
+            self.wrong(path, _about(path, {STATEMENT: raw}), text)
+            self._undecided.add(path)
 
     def keys(self, raw: object, keys: Mapping[str, Key], path: Path, about: str) -> dict[str, Any]:
         """The values of a mapping's keys, those that could be read."""
@@ -346,12 +380,50 @@ class Reader:
         if raw is None or raw == {}:
             self.wrong(path, STATEMENT, "missing; write the register in group_vars/all/statement.yml")
             return {}
+        self.undecided(raw)
         fields = self.keys(raw, STATEMENT_KEYS, path, STATEMENT)
         self.past(fields.get("published"), (*path, "published"), STATEMENT)
         promises = fields.get("promises")
         if promises is not None:
-            fields["promises"] = self.promises(promises, (*path, "promises"))
+            fields["promises"] = self.promises(promises, PROMISES)
+        fields["suppliers"] = self.listed(fields.get("suppliers"), SUPPLIERS, self.supplier)
+        fields["conflicts"] = self.listed(fields.get("conflicts"), CONFLICTS, self.conflict)
+        self.conflicting(fields["conflicts"], [entry.get("id") for entry in fields.get("promises", ())])
         return fields
+
+    def listed(self, raw: object, path: Path, read: Callable[[object, Path], dict[str, Any]]) -> list[dict[str, Any]]:
+        """The fields of all entries of a list that may be missing."""
+        if raw is None:
+            return []
+        if not isinstance(raw, list):
+            self.wrong(path, STATEMENT, f"{shown(raw)} is no list; write each entry as '- …'")
+            return []
+        return [read(entry, (*path, number)) for number, entry in enumerate(raw)]
+
+    def supplier(self, raw: object, path: Path) -> dict[str, Any]:
+        """The fields of one supplier."""
+        about = _about(path, {STATEMENT: {path[1]: {path[2]: raw}}})
+        fields = self.keys(raw, SUPPLIER_KEYS, path, about)
+        self.past(fields.get("reviewed"), (*path, "reviewed"), about)
+        return fields
+
+    def conflict(self, raw: object, path: Path) -> dict[str, Any]:
+        """The fields of one conflict."""
+        about = f"conflict number {int(path[-1]) + 1}"
+        fields = self.keys(raw, CONFLICT_KEYS, path, about)
+        if len(fields.get("between", ("", ""))) < 2:
+            text = f"names fewer than two; write between: {CONFLICT_KEYS['between'].example}"
+            self.wrong((*path, "between"), about, text)
+        return fields
+
+    def conflicting(self, conflicts: Sequence[Mapping[str, Any]], ids: Sequence[object]) -> None:
+        """Note the conflicts of promises that there are not. ids: those of the promises."""
+        known = [str(name) for name in ids if name]
+        for number, conflict in enumerate(conflicts):
+            unknown = [name for name in conflict.get("between", ()) if _ID.fullmatch(name) and name not in known]
+            for name in unknown if len(known) == len(ids) else ():
+                text = f"no promise {name!r}; {suggest(name, known)}; a law or the like is told in words, as 'the GDPR'"
+                self.wrong((*CONFLICTS, number, "between"), f"conflict number {number + 1}", text)
 
     def promises(self, raw: object, path: Path) -> list[dict[str, Any]]:
         """The fields of all promises."""
@@ -489,6 +561,21 @@ class Reader:
         return fields
 
 
+def _places(value: object, wanted: str, path: Path) -> Iterator[Path]:
+    """Where a text stands in nested mappings and lists; of a list of texts, the list."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _places(item, wanted, (*path, str(name)))
+    elif isinstance(value, list):
+        if wanted in value:
+            yield path
+        for number, item in enumerate(value):
+            if not isinstance(item, str):
+                yield from _places(item, wanted, (*path, number))
+    elif value == wanted:
+        yield path
+
+
 def _any_required(keys: Mapping[str, Key]) -> bool:
     return any(key.required for key in keys.values())
 
@@ -576,10 +663,16 @@ def _map_lines(node: yaml.Node | None, path: Path, document: Document) -> None:
         _map_lines(value, where, document)
 
 
+_NAMED = {PROMISES: ("promise", "id"), SUPPLIERS: ("supplier", "name"), CONFLICTS: ("conflict", "")}
+
+
 def _about(path: Path, data: Any) -> str:
-    """The promise or the waiver that a path leads into."""
-    if path[:2] == PROMISES and len(path) > len(PROMISES):
-        return f"promise {data['statement']['promises'][path[2]].get('id', f'number {int(path[2]) + 1}')}"
+    """The entry of one of the register's lists that a path leads into."""
+    kind, name = _NAMED.get(path[:2], ("", ""))
+    if kind and len(path) > 2:
+        entry = data[STATEMENT][path[1]][path[2]]
+        told = entry.get(name) if isinstance(entry, Mapping) else None
+        return f"{kind} {told}" if isinstance(told, str) else f"{kind} number {int(path[2]) + 1}"
     if path[:1] == (WAIVERS,) and len(path) > 1:
         return f"waiver number {int(path[1]) + 1}"
     return STATEMENT if path[:1] == (STATEMENT,) else REGISTER

@@ -87,13 +87,50 @@ class Waiver:
 
 
 @dataclass(frozen=True)
+class Supplier:
+    """Another company that gets data, or on whose machines it stands.
+
+    data: the fields passed on. url: its own page on what it does with them, "" where the statement names none.
+    reviewed: the day on which somebody last looked at all this.
+    """
+
+    name: str
+    role: str
+    data: list[str]
+    ground: str
+    reviewed: dt.date
+    url: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The supplier as plain JSON types; without 'url' where there is none, which is a fault of the text."""
+        told = {**vars(self), "reviewed": self.reviewed.isoformat()}
+        return {key: value for key, value in told.items() if value != "" or key != "url"}
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Promises that pull against each other or against the law. chosen: what is done about it, "" if nothing yet.
+
+    between: promises' ids, and what else is involved in words.
+    """
+
+    between: list[str]
+    says: str
+    chosen: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The conflict as plain JSON types; without 'chosen' where nothing is."""
+        return {key: value for key, value in vars(self).items() if value}
+
+
+@dataclass(frozen=True)
 class Promise:
     """One thing that the statement binds the provider to.
 
     hosts: patterns of the hosts that it is about; none means wherever its subject is found.
     measures: what it asks of each measure, by option, parsed. unset: periods that the statement leaves open and
     that nobody has set yet, as (measure, option). chosen: reasons of the periods that the provider chose, by
-    '<measure>.<option>'.
+    '<measure>.<option>'. fingerprint: of the sentences that 'where' points to, "" where the register has none.
     """
 
     id: str
@@ -106,6 +143,7 @@ class Promise:
     chosen: Mapping[str, str] = field(default_factory=dict)
     attested: Attestation | None = None
     planned: Plan | None = None
+    fingerprint: str = ""
 
     def applies_to(self, host: str, groups: Iterable[str] = ()) -> bool:
         """Whether the promise is about a host that is in these groups."""
@@ -148,6 +186,8 @@ class Statement:
     own_sites: tuple[str, ...] = ()
     own_databases: tuple[str, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    suppliers: tuple[Supplier, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     known: Mapping[str, Measure] = field(default_factory=lambda: MEASURES, repr=False, compare=False)
 
     @classmethod
@@ -175,8 +215,9 @@ class Statement:
             raise StatementError(wrong, document)
         return statement
 
-    def head(self) -> dict[str, str]:
-        """What a report says about the statement itself, as plain JSON types."""
+    def head(self) -> dict[str, Any]:
+        """What a report says about the statement itself, as plain JSON types; lists only where they hold something."""
+        lists: Mapping[str, Sequence[Supplier | Conflict]] = {"suppliers": self.suppliers, "conflicts": self.conflicts}
         return {
             "provider": self.provider,
             "title": self.title,
@@ -184,6 +225,7 @@ class Statement:
             "published": self.published.isoformat(),
             "url": self.url,
             "text_sha256": self.text_sha256,
+            **{name: [entry.as_dict() for entry in entries] for name, entries in lists.items() if entries},
         }
 
     def promises_for(self, host: str | None, groups: Iterable[str] = ()) -> list[Promise]:
@@ -375,6 +417,8 @@ def _load(raw: object, waivers: object, today: dt.date, known: Mapping[str, Meas
         raise StatementError(reader.mistakes)
     scope = fields.pop("scope", {})
     promises = tuple(_promise(entry) for entry in fields.pop("promises"))
+    suppliers = tuple(Supplier(**entry) for entry in fields.pop("suppliers"))
+    named = tuple(Conflict(**entry) for entry in fields.pop("conflicts"))
     # without an inventory, promises are surely about one host where one names none or both name the same
     together = [
         [(number, p) for number, p in enumerate(promises) if not p.hosts or p.hosts == hosts]
@@ -388,6 +432,8 @@ def _load(raw: object, waivers: object, today: dt.date, known: Mapping[str, Meas
         promises=promises,
         own_sites=tuple(scope.get("own_sites", ())),
         own_databases=tuple(scope.get("own_databases", ())),
+        suppliers=suppliers,
+        conflicts=named,
         waivers=tuple(Waiver(**{"hosts": ("all",), **waiver}) for waiver in listed),
         known=known,
     )
@@ -397,7 +443,9 @@ def _promise(entry: dict[str, Any]) -> Promise:
     attested, planned = entry.pop("attested", None), entry.pop("planned", None)
     if attested:
         attested = Attestation(attested["by"], attested["since"], attested["for"], attested["evidence"])
-    return Promise(**entry, attested=attested, planned=Plan(**planned) if planned else None)
+    fingerprint = entry["where"].pop("fingerprint", "")
+    planned = Plan(**planned) if planned else None
+    return Promise(**entry, attested=attested, planned=planned, fingerprint=fingerprint)
 
 
 def _today() -> dt.date:

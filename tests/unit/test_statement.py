@@ -140,6 +140,23 @@ def add(**promise: object) -> Change:
     return change
 
 
+SUPPLIER = {
+    "name": "Example Registrar",
+    "role": "registers domain names",
+    "data": ["name", "address"],
+    "ground": "the contract, 6(1)(b)",
+    "url": "https://registrar.example/privacy",
+    "reviewed": dt.date(2026, 2, 1),
+}
+CONFLICT = {"between": ["traffic-kept", "GDPR 17"], "says": "Kept for the tax, and removed on request."}
+LATER = "is yet to be decided; put in what is right, or take it out"
+
+
+def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """The entry without one of its keys."""
+    return {name: value for name, value in entry.items() if name != key}
+
+
 PERIODS = "write it like '2 years', '6 months' or '14 days'"
 QUOTES = "YAML reads on, off, yes and no so: put the word in quotes"
 
@@ -332,6 +349,50 @@ MISTAKES: list[tuple[Change, str]] = [
         drop("promises.2.planned.reason"),
         "promise unsubscribe-link: planned.reason: missing; write reason: no measure for it yet",
     ),
+    # suppliers and conflicts
+    (put("suppliers", "OVH"), "statement: suppliers: 'OVH' is no list; write each entry as '- …'"),
+    (
+        put("suppliers", ["OVH"]),
+        "supplier number 1: 'OVH' is no mapping; write name: …, role: …, data: …, ground: …, reviewed: …",
+    ),
+    (
+        put("suppliers", [without(SUPPLIER, "role")]),
+        "supplier Example Registrar: role: missing; write role: registers domain names",
+    ),
+    (
+        put("suppliers", [SUPPLIER, {**SUPPLIER, "data": "name"}]),
+        "supplier Example Registrar: data: 'name' is no list; write [name, address]",
+    ),
+    (
+        put("suppliers", [{**SUPPLIER, "link": "https://example.nl/"}]),
+        "supplier Example Registrar: link: no such key; it is one of data, ground, name, reviewed, role, url",
+    ),
+    (
+        put("suppliers", [{**SUPPLIER, "reviewed": dt.date(2026, 3, 2)}]),
+        "supplier Example Registrar: reviewed: 2026-03-02 is yet to come; today is 2026-03-01",
+    ),
+    (
+        put("conflicts", [{**CONFLICT, "between": ["traffic-kept"]}]),
+        ("conflict number 1: between: names fewer than two; "
+        "write between: [removed-on-request, seven-years-for-the-tax]"),
+    ),
+    (
+        put("conflicts", [CONFLICT, {**CONFLICT, "between": ["trafic-kept", "GDPR 17"]}]),
+        ("conflict number 2: between: no promise 'trafic-kept'; did you mean 'traffic-kept'?; "
+        "a law or the like is told in words, as 'the GDPR'"),
+    ),
+    # what a first draft leaves open
+    (put("provider", "TO BE DECIDED"), f"statement: provider: {LATER}"),
+    (put("scope.own_sites", ["TO BE DECIDED"]), f"statement: scope.own_sites: {LATER}"),
+    (put("suppliers", [{**SUPPLIER, "data": ["name", "TO BE DECIDED"]}]), f"supplier Example Registrar: data: {LATER}"),
+    (put("promises.0.measures.log_retention.web", "TO BE DECIDED"), f"{ID}measures.log_retention.web: {LATER}"),
+    (put("promises.0.measures", "TO BE DECIDED"), f"{ID}measures: {LATER}"),
+    (put("promises.0.id", "TO BE DECIDED"), f"promise TO BE DECIDED: id: {LATER}"),
+    (
+        put("promises.0.where.fingerprint", "abc"),
+        (f"{ID}where.fingerprint: 'abc' is not a fingerprint: 16 digits and letters a to f "
+        "(the statement check shows it)"),
+    ),
     # waivers
     (put("waivers.0", "web2"), "waiver number 1: 'web2' is no mapping; write promise: …, reason: …, by: …, until: …"),
     (
@@ -430,6 +491,25 @@ def test_the_head_holds_plain_values() -> None:
         "url": "https://example.nl/privacy",
         "text_sha256": "0123456789abcdef" * 4,
     }
+
+
+def test_the_head_tells_of_suppliers_and_conflicts_where_there_are_any() -> None:
+    nameless = {**without(SUPPLIER, "url"), "name": "The accountant"}
+    conflicts = [CONFLICT, {**CONFLICT, "chosen": "The tax comes first."}]
+    head = load({**REGISTER, "suppliers": [SUPPLIER, nameless], "conflicts": conflicts}).head()
+    assert head["suppliers"] == [
+        {**SUPPLIER, "reviewed": "2026-02-01"},
+        {**nameless, "reviewed": "2026-02-01"},
+    ]
+    assert head["conflicts"] == conflicts
+
+
+def test_a_fingerprint_is_no_part_of_the_place() -> None:
+    register = copy.deepcopy(REGISTER)
+    register["promises"][0]["where"]["fingerprint"] = "0123456789abcdef"
+    promise = load(register).promises[0]
+    assert promise.fingerprint == "0123456789abcdef"
+    assert "fingerprint" not in promise.where
 
 
 def test_a_promise_applies_where_its_hosts_say() -> None:

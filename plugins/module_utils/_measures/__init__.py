@@ -15,6 +15,7 @@ from .._measure import Measure
 from . import (
     data_backup,
     disk_encryption,
+    encrypted_links,
     log_retention,
     mail_log,
     password_policy,
@@ -28,6 +29,7 @@ MEASURES: Mapping[str, Measure] = {
     for module in (
         data_backup,
         disk_encryption,
+        encrypted_links,
         log_retention,
         mail_log,
         password_policy,

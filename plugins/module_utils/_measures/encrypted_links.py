@@ -99,6 +99,16 @@ OPTIONS = (
         example="true",
     ),
     Option(
+        name="restart",
+        type="bool",
+        default=False,
+        judged=False,
+        promisable=False,
+        help="Whether the role may restart a database server that takes up TLS by no other way (MariaDB); its "
+        "connections end then. Without it, it stops there.",
+        example="true",
+    ),
+    Option(
         name="certificate",
         type="text",
         default="",

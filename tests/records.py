@@ -67,6 +67,33 @@ SAYS = {
 }
 
 
+SUPPLIERS = [
+    {
+        "name": "Example Registrar",
+        "role": "registers domain names",
+        "data": ["name", "address", "e-mail"],
+        "ground": "the contract, 6(1)(b)",
+        "url": "https://registrar.example/privacy",
+        "reviewed": "2026-01-05",
+    },
+    {
+        "name": "Example Payments",
+        "role": "takes payments",
+        "data": ["name", "bank account"],
+        "ground": "the contract, 6(1)(b)",
+        "reviewed": "2025-01-05",
+    },
+]
+CONFLICTS = [
+    {
+        "between": ["unsubscribe-link", "the GDPR, article 17"],
+        "says": "a customer may have all removed, and invoices are kept seven years",
+        "chosen": "invoices stay, and nothing else",
+    },
+    {"between": ["kept-two-years", "never-sold"], "says": "one asks for less than the other"},
+]
+
+
 def finding(status: str = "pass", **values: Any) -> dict[str, Any]:
     """One finding as measure_info returns it."""
     proof = "" if status in ("error", "not_applicable") else "configured"

@@ -17,6 +17,8 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._finding import ERROR, Finding
 from ..module_utils._measures import MEASURES
 from ..plugin_utils._asking import ask
+from ..plugin_utils._origin import asks as register_asks
+from ..plugin_utils._origin import checked_with
 from ..plugin_utils._sources import packed
 from ..plugin_utils._statement import Promise, Statement, StatementError, plain, statement_of_play
 from ..plugin_utils._verdict import promise_row
@@ -65,7 +67,11 @@ class ActionModule(ActionBase):
             "audited_at": now.isoformat(timespec="seconds"),
             "took_s": round(time.monotonic() - begun, 3),
             "partial": bool(skipped) or bool(variables.get("ansible_limit")),
-            "promises": [promise_row(p, found, statement, host, now.date(), groups) for p, found in findings],
+            "checked_with": checked_with(measure for p in promises for measure in p.measures),
+            "promises": [
+                {**promise_row(p, found, statement, host, now.date(), groups), "asks": register_asks(p, statement)}
+                for p, found in findings
+            ],
         }
         return {"changed": False, "record": record}
 

@@ -16,7 +16,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._measures import MEASURES
-from ..plugin_utils._report import FORMATS, Mismatch, Report, verdicts_of, write_prometheus, write_report
+from ..plugin_utils._report import FORMATS, LANGUAGES, Mismatch, Report, write_prometheus, write_report
 from ..plugin_utils._verdict import FAIL_ON, FAIL_ON_BY_DEFAULT, VERDICTS, Failure, failures
 
 REGISTERED = "__audit"  # where the play keeps what the audit action returned
@@ -41,6 +41,7 @@ class ActionModule(ActionBase):
                 "dest": {"type": "path"},
                 "records": {"type": "list", "elements": "dict"},
                 "formats": {"type": "list", "elements": "str", "choices": [*FORMATS], "default": []},
+                "language": {"type": "str", "choices": [*LANGUAGES]},
                 "prometheus_file": {"type": "path"},
                 "fail_on": {"type": "list", "elements": "str", "choices": [*FAIL_ON], "default": [*FAIL_ON_BY_DEFAULT]},
             }
@@ -52,15 +53,15 @@ class ActionModule(ActionBase):
         about = {measure.name: {"title": measure.title, "why": measure.why} for measure in MEASURES.values()}
         try:
             made_at = now.isoformat(timespec="seconds")
-            report = write_report(directory, name, made_at, hosts, about, outside, options["formats"])
+            chosen = {key: options[key] for key in ("formats", "language")}
+            report = write_report(directory, name, made_at, hosts, about, outside, **chosen)
         except Mismatch as error:
             raise AnsibleActionFail(str(error)) from None
         except OSError as error:
             raise AnsibleActionFail(f"the report cannot be written in {directory}: {error.strerror}") from None
         if options["prometheus_file"]:
             self._tell_prometheus(Path(options["prometheus_file"]), report)
-        before = verdicts_of(report.previous) if report.previous else None
-        failed = failures(report.judged, options["fail_on"], before)
+        failed = failures(report.judged, options["fail_on"], report.before)
         index = directory / "index.html"
         for line in table(report.fleet, index):
             self._display.display(line)

@@ -15,7 +15,7 @@ description:
   - Takes the records that M(privacy.hosting.audit) made of all hosts, and writes one page and one JSON file for each
     of them, C(index.html) and C(fleet.json). It runs on the controller and contacts no host.
   - The directory gets mode 0700 and the files 0600. The pages hold everything in themselves and request nothing.
-  - They are in the language of the statement, Dutch or English.
+  - They are in the language of the statement, Dutch or English, or in that of O(language).
   - A host of the play without a record becomes a row of the report with its promises unproven. Hosts of the inventory
     that the play is not about are named, and the report then says that it is partial.
   - It prints the promises with their verdicts, and fails where O(fail_on) says so, after everything is written.
@@ -43,6 +43,12 @@ options:
     elements: str
     choices: [csv, junit, prometheus]
     default: []
+  language:
+    description:
+      - The language of the pages. Findings are in English.
+      - By default that of the statement, as the register tells it.
+    type: str
+    choices: [en, nl]
   prometheus_file:
     description:
       - A file for the textfile collector of a node exporter, such as
@@ -53,8 +59,8 @@ options:
     description:
       - The verdicts for which the run fails. None at all, and it never does.
       - With V(unproven), a promise that is only planned fails from the day that its plan names.
-      - V(newly_broken) is what is broken now and was not in the previous run. That is the newest report on the same
-        statement in O(dest) or in a directory beside it.
+      - V(newly_broken) is what is broken now and was not when it was last asked. That is looked up in the earlier reports
+        on the same statement in O(dest) and in the directories beside it.
     type: list
     elements: str
     choices: [broken, unproven, lapsed, newly_broken]

@@ -14,6 +14,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from ..module_utils._received import PACKAGE
@@ -36,15 +37,31 @@ def sources(measures: Iterable[str]) -> dict[str, str]:
 
     A measure that does not exist has no files; the host then says so.
     """
-    found: dict[str, str] = {}
+    return {name: source(name) or "" for name in closure(measures)}
+
+
+def closure(measures: Iterable[str]) -> list[str]:
+    """The dotted names of those files."""
+    found: dict[str, None] = {}
     wanted = ["_answer", *(f"{package}.{name}" for name in measures for package in ("_measures", "_checks"))]
     while wanted:
         name = wanted.pop()
-        path = MODULE_UTILS / f"{name.replace('.', '/')}.py"
-        if name not in found and path.is_file():
-            found[name] = path.read_text(encoding="utf-8")
-            wanted += imported(name, found[name])
-    return found
+        if name not in found and source(name) is not None:
+            found[name] = None
+            wanted += _imports(name)
+    return list(found)
+
+
+@cache
+def source(name: str) -> str | None:
+    """The text of a module below module_utils; None where there is no such file."""
+    path = MODULE_UTILS / f"{name.replace('.', '/')}.py"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+@cache
+def _imports(name: str) -> tuple[str, ...]:
+    return tuple(imported(name, source(name) or ""))
 
 
 def imported(name: str, text: str) -> Iterator[str]:

@@ -26,8 +26,9 @@ from ansible_collections.privacy.hosting.plugins.module_utils._measures import M
 from ansible_collections.privacy.hosting.plugins.plugin_utils import _report
 from ansible_collections.privacy.hosting.plugins.plugin_utils._report import Mismatch, page, wording, write_report
 from ansible_collections.privacy.hosting.plugins.plugin_utils._report.files import Names
+from ansible_collections.privacy.hosting.plugins.plugin_utils._report.former import moved
 from ansible_collections.privacy.hosting.plugins.plugin_utils._report.plain import plain, visible
-from tests.records import ABOUT, SAYS, finding, fleet_of, in_ordinary_state, promise, record
+from tests.records import ABOUT, CONFLICTS, SAYS, SUPPLIERS, finding, fleet_of, in_ordinary_state, promise, record
 
 PAGE_BYTES = 300_000  # the design's bound for one page
 MADE_AT = "2026-11-20T16:50:00+00:00"
@@ -439,6 +440,61 @@ def test_what_lapses_is_told_once_for_all_hosts(tmp_path):
     ]
 
 
+def with_register(given, **told):
+    """The record with more of the register in its head."""
+    return {**given, "statement": {**given["statement"], **told}}
+
+
+def test_suppliers_are_told_with_what_they_get_and_when_they_were_last_looked_at(tmp_path):
+    fleet = written(tmp_path, [with_register(record(), suppliers=SUPPLIERS)])
+    rows = [" ".join(row["text"].split()) for row in fleet_page(fleet).find("tr") if "Example" in row["text"]]
+    unlinked = "Example Payments the statement names no privacy statement of theirs takes payments name, bank account"
+    assert rows == [
+        "Example Registrar registers domain names name, address, e-mail the contract, 6(1)(b) 5 January 2026",
+        f"{unlinked} the contract, 6(1)(b) 5 January 2025 more than a year ago",
+    ]
+
+
+def test_conflicts_are_told_with_what_was_chosen(tmp_path):
+    fleet = written(tmp_path, [with_register(record(), conflicts=CONFLICTS)])
+    main = " ".join(fleet_page(fleet).find("main")[0]["text"].split())
+    settled, unsettled = main.split("What cannot all be kept to the letter")[1].split("one asks for less")
+    assert "Chosen: invoices stay, and nothing else" in settled
+    assert "Nothing has been chosen yet." in unsettled
+
+
+def test_periods_that_the_text_leaves_open_are_told(tmp_path):
+    unset = finding("error", check="period_set", option="mail", observed="no period set", proof="")
+    chosen = {"log_retention.web": "abuse is told of months later"}
+    entries = [promise("p", [[unset]]), promise("q", [[finding()]], chosen=chosen)]
+    fleet = written(tmp_path, [record(promises=entries)])
+    assert fleet["open_periods"] == [
+        {"promise": "p", "option": "web_log.mail", "reason": None},
+        {"promise": "q", "option": "log_retention.web", "reason": "abuse is told of months later"},
+    ]
+    text = " ".join(fleet_page(fleet).find("main")[0]["text"].split())
+    assert "What p says. web_log.mail: no period set" in text
+    assert "log_retention.web: the provider has set one, for this reason: abuse is told of months later" in text
+
+
+def test_a_register_that_names_nothing_of_the_kind_gets_no_such_headings(tmp_path):
+    fleet = written(tmp_path, [record()])
+    assert fleet["open_periods"] == []
+    headings = fleet_page(fleet).texts("h2")
+    assert not {"Who receives personal data", "What cannot all be kept to the letter"} & {*headings}
+
+
+def test_the_coverage_tells_by_what_promises_are_judged_and_which_hosts_answered(tmp_path):
+    away = [promise(one["id"], [[finding("error", check="reach")]]) for one in in_ordinary_state()]
+    fleet = written(tmp_path, [record("web1"), record("web2", away), ("web3", "no record")], outside=["web4"])
+    assert fleet["coverage"]["by"] == {"measures": 8, "attested": 0, "planned": 0}
+    fleet = written(tmp_path / "b", [record("web1"), ("web3", "no record")], outside=["web4"])
+    assert fleet["coverage"]["by"] == {"measures": 5, "attested": 2, "planned": 1}
+    assert fleet["coverage"]["hosts"] == {"audited": 1, "unreached": 0, "unaudited": 1, "outside": 1}
+    line = next(text for text in fleet_page(fleet).texts("dd") if "checked on every server" in text)
+    assert line.endswith("Judged by measurement: 5, on somebody's word: 2, by nothing yet: 1")
+
+
 BROKEN_RECORDS = [
     ([], "the record is not a mapping"),
     ({}, "the record lacks audited_at"),
@@ -488,15 +544,13 @@ def test_changes_are_told_against_the_newest_run_beside_it(tmp_path):
     written(tmp_path / "a", [one_host("pass")], "2026-11-01T00:00:00+00:00", "a")
     written(tmp_path / "b", [one_host("fail")], "2026-11-02T00:00:00+00:00", "b")
     fleet = written(tmp_path / "c", [one_host("pass"), one_host("fail", "web2")], "2026-11-03T00:00:00+00:00", "c")
-    assert fleet["previous"] == {"run": "b", "made_at": "2026-11-02T00:00:00+00:00"}
-    assert fleet["changes"] == [
-        {"host": "web2", "promise": "p", "before": None, "after": "broken"},
-        {"host": "web1", "promise": "p", "before": "broken", "after": "kept"},
-    ]
+    assert fleet["previous"] == {"run": "b", "made_at": "2026-11-02T00:00:00+00:00", "partial": False}
+    told = {"host": "web1", "promise": "p", "before": "broken", "after": "kept", "kind": "mended", "since": None}
+    assert fleet["changes"] == [told]
     text = fleet_page(fleet).texts("section", "changes")[0]
     assert "Changed since the run of 2 November 2026, 00:00 UTC" in text
-    assert "web1: broken → kept." in text
-    assert "web2: new: broken." in text
+    assert "Mended broken → kept What p says. web1" in text
+    assert "New server: web2." in text
 
 
 def test_a_report_on_another_statement_or_one_that_cannot_be_read_is_no_previous_run(tmp_path):
@@ -528,7 +582,7 @@ def test_a_second_run_in_one_directory_leaves_no_page_of_a_host_that_is_gone(tmp
         "index.html",
         "notes.html",
     }
-    assert fleet["changes"] == [{"host": "web1", "promise": "p", "before": "kept", "after": "broken"}]
+    assert [(one["host"], one["before"], one["after"]) for one in fleet["changes"]] == [("web1", "kept", "broken")]
 
 
 # --- two languages ------------------------------------------------------------------------------------------------
@@ -583,6 +637,14 @@ def test_a_page_in_one_language_holds_no_word_of_the_other():
             text for text in headings[0] & headings[1] if "nginx" not in text and "/" not in text and "mail" not in text
         }
         assert subjects == set(), tag
+
+
+def test_an_option_overrides_the_language_of_the_statement(tmp_path):
+    written(tmp_path, [record()], language="nl")
+    for name in ("web1.html", "index.html"):
+        outline = Outline((tmp_path / name).read_text(encoding="utf-8"))
+        assert outline.find("html")[0]["attrs"]["lang"] == "nl"
+        assert "5 januari 2026 (Engels)" in outline.texts("dd")
 
 
 def test_an_unknown_language_is_shown_in_english_and_named():
@@ -773,6 +835,8 @@ def test_the_fleets_page_of_a_thousand_hosts_and_forty_promises_stays_small(tmp_
     names = [f"promise-{n}" for n in range(40)]
     rows = [
         {
+            "waivers": {},
+            "unasked": [],
             "name": f"web{n}.customers.example.nl",
             "file": f"web{n}.customers.example.nl",
             "state": "audited",
@@ -787,15 +851,25 @@ def test_the_fleets_page_of_a_thousand_hosts_and_forty_promises_stays_small(tmp_
     for one in fleet["promises"]:
         one["hosts"] = {row["name"]: row["verdict"] for row in rows}
     fleet["changes"] = [
-        {"host": row["name"], "promise": name, "before": "kept", "after": "broken"} for row in rows for name in names
+        {"host": row["name"], "promise": name, "before": "kept", "after": after, "kind": "newly_broken", "since": None}
+        for row in rows
+        for name in names
+        for after in ("broken", "unproven")
     ]
+    fleet["previous"] = {"run": "a", "made_at": MADE_AT, "partial": False}
+    fleet["moved"] = {**moved(fleet, fleet), "hosts_new": [row["name"] for row in rows], "promises_new": names}
+    fleet["statement"] = {
+        **fleet["statement"],
+        "suppliers": [{**SUPPLIERS[0], "name": "x" * 1000}] * 200,
+        "conflicts": [{"between": ["p", "q"], "says": "y" * 1000}] * 200,
+    }
     markup = page.fleet_page(fleet)
     assert len(markup.encode()) < PAGE_BYTES
     outline = Outline(markup)
     hosts = {e["attrs"]["href"] for e in outline.find("a") if e["attrs"]["href"].endswith(".html")}
     more = re.search(r"And (\d+) more, all in fleet.json", outline.find("main")[0]["text"])
     assert len(hosts) + (int(more[1]) if more else 0) == 1000
-    assert "and 39960 more" in outline.find("main")[0]["text"]
+    assert "and 40 more" in outline.find("section", "changes")[0]["text"]
 
 
 def test_a_thousand_hosts_take_seconds(tmp_path):

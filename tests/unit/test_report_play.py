@@ -35,6 +35,7 @@ PLAY = """
     - privacy.hosting.report:
         run: "{{ run | default(omit) }}"
         dest: "{{ dest | default(omit) }}"
+        language: "{{ language | default(omit) }}"
         fail_on: "{{ fail_on | default(omit) }}"
       run_once: true
 """
@@ -93,6 +94,12 @@ def test_a_run_in_order_passes_and_changes_nothing(play, tmp_path):
     assert (tmp_path / "reports" / "night" / "web1.html").exists()
 
 
+def test_the_language_of_the_pages_can_be_chosen(play, tmp_path):
+    status, text = play({"web1": host("web1", "pass")}, run="x", language="nl")
+    assert status == 0, text
+    assert '<html lang="nl">' in (tmp_path / "reports" / "x" / "web1.html").read_text()
+
+
 def test_a_host_without_a_record_fails_the_run_as_unproven(play, tmp_path):
     status, text = play({"web1": host("web1", "pass"), "web2": None}, run="x")
     assert status != 0
@@ -119,6 +126,14 @@ def test_newly_broken_looks_at_the_run_before(play):
     assert "newly broken: logged on web2. See" in text
 
 
+def test_newly_broken_remembers_a_host_that_did_not_answer_in_between(play):
+    away = record("web1", [promise("logged", [[finding("error", check="reach")]])])
+    assert play({"web1": host("web1", "fail")}, run="a", fail_on=[])[0] == 0
+    assert play({"web1": away}, run="b", fail_on=["newly_broken"])[0] == 0
+    status, text = play({"web1": host("web1", "fail")}, run="c", fail_on=["newly_broken"])
+    assert status == 0, text
+
+
 def test_an_audit_that_asked_nothing_fails(play, tmp_path):
     status, text = play({"web1": None}, dest=str(tmp_path / "out"))
     assert status != 0
@@ -130,6 +145,7 @@ def test_an_audit_that_asked_nothing_fails(play, tmp_path):
     ("variables", "message"),
     [
         ({"fail_on": ["borken"]}, "must be one or more of: broken, unproven, lapsed, newly_broken"),
+        ({"language": "de"}, "must be one of: en, nl"),
         ({"run": "../x"}, "run '../x': write letters"),
         ({"dest": "/proc/nowhere/x"}, "the report cannot be written in /proc/nowhere/x: No such file"),
     ],

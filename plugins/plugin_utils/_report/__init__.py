@@ -16,22 +16,24 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .exports import FORMATS, Export, prometheus, wanted
-from .files import Directory, Names, appearing, fleets_beside, previous_of, read_fleet
-from .fleet import Fleet, verdicts_of
+from .files import Directory, Names, appearing, past_beside, read_fleet
+from .fleet import Fleet
+from .former import former
 from .page import About, fleet_page, host_page
 from .plain import plain
 from .record import Record, fault, unaudited
+from .wording import LANGUAGES
 
-__all__ = ["FORMATS", "Mismatch", "Report", "verdicts_of", "write_prometheus", "write_report"]
+__all__ = ["FORMATS", "LANGUAGES", "Mismatch", "Report", "write_prometheus", "write_report"]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: the content of fleet.json, that of the previous run if there was one, and the promises of
-    each host as _verdict.failures takes them."""
+    """What was written: the content of fleet.json; the verdicts of earlier runs by host and promise, as far as this
+    one asked for them again; and the promises of each host as _verdict.failures takes them."""
 
     fleet: Mapping[str, Any]
-    previous: Mapping[str, Any] | None
+    before: Mapping[tuple[str, str], str]
     judged: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -47,18 +49,18 @@ def write_report(
     about: About,
     outside: Iterable[str] = (),
     formats: Sequence[str] = (),
+    language: str | None = None,
 ) -> Report:
     """Write one run's report.
 
     hosts: names with their records, or with a text that says why there is none; taken one by one, so that a
     generator keeps memory low. made_at: now, in ISO form, UTC. about: title and reason of each measure, by language.
-    outside: hosts that this run is not about; formats: those of FORMATS that are written as well. Raises Mismatch
-    and OSError.
+    outside: hosts that this run is not about; formats: those of FORMATS that are written as well; language: that of
+    the pages, by default the statement's. Raises Mismatch and OSError.
     """
     with contextlib.ExitStack() as stack:
-        return _write_report(
-            directory, run, made_at, hosts, about, outside, Exports(directory, wanted(formats, run), stack)
-        )
+        exports = Exports(directory, wanted(formats, run), stack)
+        return _write_report(Fleet(run, made_at), hosts, outside, _Writer(directory, about, language, exports))
 
 
 class Exports:
@@ -84,18 +86,36 @@ class Exports:
             one.end(file, fleet)
 
 
-def _write_report(
-    directory: Path,
-    run: str,
-    made_at: str,
-    hosts: Iterable[tuple[str, Any]],
-    about: About,
-    outside: Iterable[str],
-    others: Exports,
-) -> Report:
-    earlier, here = fleets_beside(directory), read_fleet(directory)
-    fleet, names, without = Fleet(run, made_at), Names(), []
-    target: Directory | None = None
+class _Writer:
+    """Writes hosts' files and the fleet's; the directory is made with the first of them."""
+
+    def __init__(self, directory: Path, about: About, language: str | None, exports: Exports) -> None:
+        self.directory = directory
+        self._about, self._language, self._exports = about, language, exports
+        self._names = Names()
+        self._target: Directory | None = None
+
+    def host(self, record: Record, fleet: Fleet) -> None:
+        """Write one host's files and add it to the fleet."""
+        self._target = self._target or Directory(self.directory)
+        file = self._names.of(record["host"])
+        self._target.write_json(f"{file}.json", record)
+        self._target.write(f"{file}.html", host_page(record, file, self._about, self._language))
+        fleet.add(record, file)
+        self._exports.add(record)
+
+    def fleet(self, content: Mapping[str, Any], here: Mapping[str, Any] | None) -> None:
+        """Write the fleet's files. here: the fleet.json that they replace, if there was one."""
+        target = self._target or Directory(self.directory)
+        target.write_json("fleet.json", content)
+        target.write("index.html", fleet_page(content, self._language))
+        self._exports.end(content)
+        if here:
+            target.drop_stale(here, content)
+
+
+def _write_report(fleet: Fleet, hosts: Iterable[tuple[str, Any]], outside: Iterable[str], writer: _Writer) -> Report:
+    without = []
     for name, given in hosts:
         host = plain(name)
         if host in fleet.judged:
@@ -106,23 +126,18 @@ def _write_report(
             without.append((host, reason))
             continue
         _same_statement(fleet, record)
-        target = target or Directory(directory)
-        _write_host(target, fleet, names, {**record, "host": host}, about, others)
-    if target is None:
+        writer.host({**record, "host": host}, fleet)
+    if not fleet.hosts:
         told = f"; {without[0][0]}: {without[0][1]}" if without else ""
         raise Mismatch(f"no host has an audit record to report: run the audit first{told}")
     for host, reason in without:
-        promises = list(fleet.entries.values())
-        _write_host(target, fleet, names, unaudited(host, reason, fleet.statement, promises), about, others)
+        writer.host(unaudited(host, reason, fleet.statement, list(fleet.entries.values())), fleet)
     fleet.add_outside(plain(list(outside)))
-    previous = previous_of(earlier, fleet.statement)
-    content = fleet.as_dict(previous)
-    target.write_json("fleet.json", content)
-    target.write("index.html", fleet_page(content))
-    others.end(content)
-    if here:
-        target.drop_stale(here, content)
-    return Report(content, previous, fleet.judged)
+    content = fleet.as_dict()
+    before = former(past_beside(writer.directory), content)
+    content = fleet.compared(content, before)
+    writer.fleet(content, read_fleet(writer.directory))
+    return Report(content, before.verdicts, fleet.judged)
 
 
 def _same_statement(fleet: Fleet, record: Record) -> None:
@@ -131,15 +146,6 @@ def _same_statement(fleet: Fleet, record: Record) -> None:
         raise Mismatch(
             f"{record['host']} was audited against another statement: a report has one, audit all hosts anew"
         )
-
-
-def _write_host(target: Directory, fleet: Fleet, names: Names, record: Record, about: About, others: Exports) -> None:
-    """Write one host's files and add it to the fleet."""
-    file = names.of(record["host"])
-    target.write_json(f"{file}.json", record)
-    target.write(f"{file}.html", host_page(record, file, about))
-    fleet.add(record, file)
-    others.add(record)
 
 
 def write_prometheus(path: Path, fleet: Mapping[str, Any]) -> None:

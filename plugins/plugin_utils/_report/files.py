@@ -15,7 +15,9 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -115,18 +117,49 @@ def read_fleet(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def fleets_beside(path: Path) -> list[dict[str, Any]]:
-    """The usable fleet.json files in this run's directory and those beside it, newest first."""
+@dataclass(frozen=True)
+class Past:
+    """A run that lies beside this one: what the first lines of its fleet.json tell. The rest is read when asked for."""
+
+    path: Path
+    made_at: str
+    partial: bool
+    provider: str
+    title: str
+
+    def about(self, statement: Mapping[str, Any]) -> bool:
+        """Whether it is about the same statement."""
+        return (self.provider, self.title) == (statement["provider"], statement["title"])
+
+    def read(self) -> dict[str, Any] | None:
+        """The whole of it; None where it cannot be used."""
+        return read_fleet(self.path)
+
+
+def past_beside(path: Path) -> list[Past]:
+    """The runs in this run's directory and in those beside it, newest first."""
     try:
         beside = [entry for entry in path.parent.iterdir() if entry.is_dir()]
     except OSError:
         beside = []
-    return sorted(filter(None, map(read_fleet, beside)), key=lambda fleet: str(fleet["made_at"]), reverse=True)
+    return sorted(filter(None, map(_past, beside)), key=lambda past: past.made_at, reverse=True)
 
 
-def previous_of(fleets: Sequence[dict[str, Any]], statement: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The newest of them about the same statement; one of a whole run, where there is one."""
-    same = [
-        fleet for fleet in fleets if all(fleet["statement"][key] == statement[key] for key in ("provider", "title"))
-    ]
-    return next((fleet for fleet in same if not fleet["partial"]), same[0] if same else None)
+def _past(path: Path) -> Past | None:
+    """The beginning of a fleet.json, which is small however many hosts it has; None where it cannot be used."""
+    try:
+        head = _beginning(path / "fleet.json")
+        usable = head["schema"] == SCHEMA and isinstance(head["partial"], bool)
+        told = [head["made_at"], head["statement"]["provider"], head["statement"]["title"]]
+        if not usable or not all(isinstance(text, str) for text in told):
+            return None
+        return Past(path, told[0], head["partial"], told[1], told[2])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _beginning(path: Path) -> Any:
+    """What stands before the hosts in a fleet.json as json_lines writes it; all of one that was written otherwise."""
+    with path.open(encoding="utf-8") as file:
+        text = "".join(takewhile(lambda line: not line.startswith(' "hosts":'), file)).rstrip()
+    return json.loads(f"{text[:-1]}}}" if text.endswith(",") else text)

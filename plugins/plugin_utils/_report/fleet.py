@@ -15,7 +15,8 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 from .._verdict import IN_FORCE, VERDICTS, fleet_verdict, worst
-from .record import GROUNDS, SCHEMA, Record, applies, reached
+from .former import Former, changes, moved
+from .record import ASKED, GROUNDS, PERIOD_SET, SCHEMA, Record, applies, reached
 
 SOON_DAYS = 30  # what lapses within this time is told beforehand (design: the report warns 30 days ahead)
 
@@ -71,15 +72,18 @@ class Fleet:
         self.run = run
         self.made_at = made_at
         self.statement: dict[str, Any] = {}
+        self.checked_with: dict[str, Any] = {"collection": None, "measures": {}}
         self.hosts: list[dict[str, Any]] = []
         self.promises: dict[str, dict[str, Any]] = {}
         self.judged: dict[str, list[dict[str, Any]]] = {}  # by host, as much of its entries as _verdict.failures reads
         self.entries: dict[str, Mapping[str, Any]] = {}  # of each promise one host's entry, without findings if any is
         self._notices: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._periods: dict[tuple[str, str], str | None] = {}  # the reason, or None where none is set
 
     def add(self, record: Record, file: str) -> None:
         """Take in one host's record, whose files are named `file` plus .json and .html."""
         self.statement = self.statement or record["statement"]
+        self._add_checks(record.get("checked_with") or {})
         entries = record["promises"]
         mine = [entry for entry in entries if applies(entry)]
         self.hosts.append(
@@ -92,6 +96,8 @@ class Fleet:
                 "state": "unaudited" if not record["audited_at"] else "audited" if reached(record) else "unreached",
                 "verdict": worst(entry["verdict"] for entry in mine),
                 "verdicts": {entry["id"]: entry["verdict"] for entry in mine},
+                "unasked": [entry["id"] for entry in mine if _left_out(entry)],
+                "waivers": {entry["id"]: entry["waiver"]["until"][:10] for entry in mine if entry.get("waiver")},
             }
         )
         self.judged[record["host"]] = [_judged(entry) for entry in mine]
@@ -101,10 +107,20 @@ class Fleet:
             key = tuple(str(notice[part]) for part in ("kind", "promise", "by", "until"))
             self._notices.setdefault(key, {**notice, "hosts": []})["hosts"].append(record["host"])
 
+    def _add_checks(self, told: Mapping[str, Any]) -> None:
+        """Take in what judged one host: the same on all hosts that one controller audits at once."""
+        self.checked_with["collection"] = self.checked_with["collection"] or told.get("collection")
+        self.checked_with["measures"] |= told.get("measures") or {}
+
     def _add_entry(self, host: str, entry: Mapping[str, Any]) -> None:
         """Take in one promise on one host."""
         known = {key: entry[key] for key in ("id", "where", "says", "gdpr")}
-        promise = self.promises.setdefault(entry["id"], {**known, "hosts": {}, "waiver": None})
+        fresh = {**known, "asks": None, "measures": set(), "by": None, "hosts": {}, "waiver": None}
+        promise = self.promises.setdefault(entry["id"], fresh)
+        promise["asks"] = promise["asks"] or entry.get("asks")
+        promise["measures"] |= {finding["measure"] for finding in entry["findings"] if finding["measure"]}
+        promise["by"] = promise["by"] or next((kind for kind in ("planned", "attested") if entry.get(kind)), None)
+        self._add_periods(entry)
         if not entry["findings"] or entry["id"] not in self.entries:
             self.entries[entry["id"]] = entry
         if applies(entry):
@@ -113,16 +129,27 @@ class Fleet:
                 until = (entry.get("waiver") or {}).get("until")
                 promise["waiver"] = min(filter(None, (promise["waiver"], until)), default=None)
 
+    def _add_periods(self, entry: Mapping[str, Any]) -> None:
+        """Take in the periods that the statement leaves open."""
+        for option, reason in (entry.get("chosen") or {}).items():
+            self._periods[entry["id"], option] = reason
+        for finding in entry["findings"]:
+            if finding["check"] == PERIOD_SET:
+                self._periods[entry["id"], f"{finding['measure']}.{finding['option']}"] = None
+
     def add_outside(self, hosts: Iterable[str]) -> None:
         """Name hosts of the inventory that this run was not about: rows without a verdict."""
         for host in hosts:
             row = {"name": host, "file": None, "audited_at": None, "took_s": 0.0, "partial": True}
-            self.hosts.append({**row, "state": "outside", "verdict": None, "verdicts": {}})
+            nothing: dict[str, Any] = {"verdict": None, "verdicts": {}, "unasked": [], "waivers": {}}
+            self.hosts.append({**row, "state": "outside", **nothing})
 
-    def as_dict(self, previous: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The content of fleet.json. previous: that of the run before, if there was one."""
+    def as_dict(self) -> dict[str, Any]:
+        """The content of fleet.json, compared with no earlier run. What is told before the hosts stays small."""
         promises = [self._promise(promise) for promise in self.promises.values()]
         times = sorted(host["audited_at"] for host in self.hosts if host["audited_at"])
+        states = Counter(host["state"] for host in self.hosts)
+        waived = [{**one, "waiver": {"until": self.promises[one["id"]]["waiver"]}} for one in promises]
         return {
             "schema": SCHEMA,
             "run": self.run,
@@ -131,32 +158,58 @@ class Fleet:
             "audited_at": times[-1] if times else None,
             "partial": any(host["partial"] for host in self.hosts),
             "statement": self.statement,
-            "coverage": coverage(
-                [{**promise, "waiver": {"until": self.promises[promise["id"]]["waiver"]}} for promise in promises]
-            ),
+            "checked_with": self.checked_with,
+            "coverage": {
+                **coverage(waived),
+                "by": {kind: sum(one["by"] == kind for one in promises) for kind in JUDGED_BY},
+                "hosts": {state: states[state] for state in STATES},
+            },
             "hosts": self.hosts,
             "promises": promises,
             "notices": sorted(self._notices.values(), key=lambda notice: notice["until"]),
-            "previous": {key: previous[key] for key in ("run", "made_at")} if previous else None,
-            "changes": self.changes(previous) if previous else [],
+            "open_periods": [
+                {"promise": promise, "option": option, "reason": reason}
+                for (promise, option), reason in self._periods.items()
+            ],
+            "previous": None,
+            "moved": None,
+            "changes": [],
+        }
+
+    @staticmethod
+    def compared(content: Mapping[str, Any], before: Former) -> dict[str, Any]:
+        """The content of fleet.json with what is another than before."""
+        previous = before.fleet
+        if previous is None:
+            return dict(content)
+        return {
+            **content,
+            "previous": {key: previous[key] for key in ("run", "made_at", "partial")},
+            "moved": moved(content, previous),
+            "changes": changes(content, before),
         }
 
     @staticmethod
     def _promise(promise: Mapping[str, Any]) -> dict[str, Any]:
         """One promise with the fleet's verdict."""
         kept = {key: promise[key] for key in ("id", "where", "says", "gdpr")}
-        return {**kept, "verdict": fleet_verdict(promise["hosts"].values()), "hosts": promise["hosts"]}
+        return {
+            **kept,
+            "verdict": fleet_verdict(promise["hosts"].values()),
+            "asks": promise["asks"],
+            "by": "measures" if promise["measures"] else promise["by"],
+            "measures": sorted(promise["measures"]),
+            "hosts": promise["hosts"],
+        }
 
-    def changes(self, previous: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Where a verdict differs from the previous run's: host, promise, before (None: was not there), after."""
-        before = verdicts_of(previous)
-        found = [
-            {"host": host["name"], "promise": promise, "before": before.get((host["name"], promise)), "after": after}
-            for host in self.hosts
-            for promise, after in host["verdicts"].items()
-            if before.get((host["name"], promise)) != after
-        ]
-        return sorted(found, key=lambda change: VERDICTS.index(change["after"]))
+
+STATES = ("audited", "unreached", "unaudited", "outside")  # of a host
+JUDGED_BY = ("measures", "attested", "planned")  # by what a promise is judged, the first of these that it has
+
+
+def _left_out(entry: Mapping[str, Any]) -> bool:
+    """Whether measures that the promise asks about were left out of the run."""
+    return any(finding["check"] == ASKED for finding in entry["findings"])
 
 
 def _judged(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,10 +217,3 @@ def _judged(entry: Mapping[str, Any]) -> dict[str, Any]:
     statuses = dict.fromkeys(finding["status"] for finding in entry["findings"])
     kept = {"id": entry["id"], "verdict": entry["verdict"], "planned": entry.get("planned")}
     return {**kept, "findings": [{"status": status} for status in statuses]}
-
-
-def verdicts_of(fleet: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """A fleet.json's verdicts by host and promise."""
-    return {
-        (host["name"], promise): verdict for host in fleet["hosts"] for promise, verdict in host["verdicts"].items()
-    }

@@ -26,7 +26,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import escape
 
 from .._verdict import BROKEN, IN_FORCE, LAPSED, UNPROVEN, VERDICTS, WAIVED
-from .fleet import coverage, notices
+from .fleet import JUDGED_BY, coverage, day_of, notices
+from .former import KINDS
 from .record import AUDITED, GROUNDS, REACH, RUN, applies, reached
 from .wording import Wording
 
@@ -41,7 +42,8 @@ MATRIX_BYTES = 110_000  # of the fleet's matrix
 LIST_BYTES = 60_000  # of the hosts that the matrix had no room for
 COLUMNS = 8  # promises side by side, at most
 NAMES = 6  # hosts named in one sentence
-LINES = 40  # of what changed, and of what lapses
+LINES = 40  # of what changed, of what lapses, of suppliers and the like
+REVIEW_DAYS = 366  # after which a look at a supplier counts as long ago: our own bound, a year
 
 OPEN = (BROKEN, UNPROVEN, LAPSED, WAIVED)  # shown unfolded, in this order
 STATUSES = ("fail", "error", "pass", "not_applicable")
@@ -51,17 +53,21 @@ About = Mapping[str, Mapping[str, Mapping[str, str]]]  # measure -> title and wh
 View = dict[str, Any]
 
 
-def host_page(record: Mapping[str, Any], file: str, about: About) -> str:
-    """One host's page. file: the name of its files; about: title and reason of each measure, by language."""
-    words = Wording(record["statement"]["language"])
+def host_page(record: Mapping[str, Any], file: str, about: About, language: str | None = None) -> str:
+    """One host's page.
+
+    file: the name of its files; about: title and reason of each measure, by language; language: the page's, by
+    default the statement's.
+    """
+    words = Wording(language or record["statement"]["language"])
     return _template("host.html.j2").render(
         _common(words, f"{file}.json"), **_host_view(record, f"{file}.json", about, words)
     )
 
 
-def fleet_page(fleet: Mapping[str, Any]) -> str:
-    """The fleet's page, from the content of fleet.json."""
-    words = Wording(fleet["statement"]["language"])
+def fleet_page(fleet: Mapping[str, Any], language: str | None = None) -> str:
+    """The fleet's page, from the content of fleet.json. language: by default the statement's."""
+    words = Wording(language or fleet["statement"]["language"])
     return _template("index.html.j2").render(_common(words, "fleet.json"), **_fleet_view(fleet, words))
 
 
@@ -120,14 +126,19 @@ def _host_view(record: Mapping[str, Any], file: str, about: About, words: Wordin
 
 def _statement_view(statement: Mapping[str, Any], words: Wording) -> View:
     """The head's facts of the statement."""
-    url, language = str(statement.get("url") or ""), str(statement["language"])
+    language = str(statement["language"])
     return {
         "provider": statement["provider"],
         "title": statement["title"],
-        "url": url if re.match(r"https?://[^\s]+$", url) else "",
+        "url": _web_address(statement.get("url")),
         "published": words.day(str(statement["published"])),
         "language": words(f"language.{language}") if language in ("en", "nl") else language,
     }
+
+
+def _web_address(given: object) -> str:
+    """An address that a link may lead to; '' for all else."""
+    return str(given) if re.match(r"https?://[^\s]+$", str(given or "")) else ""
 
 
 def _mood(found: Mapping[str, Any]) -> str:
@@ -160,6 +171,12 @@ def _coverage_line(found: Mapping[str, Any], kind: str, words: Wording) -> str:
         parts.append(words("coverage.waived", n=verdicts[WAIVED], day=words.day(found["waived_until"])))
     parts += [words(f"coverage.{word}", n=verdicts[word]) for word in (UNPROVEN, LAPSED) if verdicts[word]]
     return ", ".join(parts)
+
+
+def _judged_line(found: Mapping[str, Any], words: Wording) -> str:
+    """By what the promises are judged."""
+    told = [words(f"judged.{kind}", n=found["by"][kind]) for kind in JUDGED_BY if found["by"][kind]]
+    return words("judged", parts=", ".join(told))
 
 
 def _counts(found: Mapping[str, Any], words: Wording) -> list[View]:
@@ -224,7 +241,8 @@ def _promise_head(entry: Mapping[str, Any], words: Wording) -> View:
     articles = [str(article) for article in entry["gdpr"] or []]
     known = ("section", "paragraph", "sentence")
     places = [words(f"where.{key}", value=where[key]) for key in known if where.get(key) is not None]
-    places += [words("where.other", name=key, value=value) for key, value in where.items() if key not in known]
+    told = (*known, "fingerprint")  # the last is for programs
+    places += [words("where.other", name=key, value=value) for key, value in where.items() if key not in told]
     return {
         "id": entry["id"],
         "anchor": anchor(entry["id"]),
@@ -401,13 +419,14 @@ def _fleet_view(fleet: Mapping[str, Any], words: Wording) -> View:
         "partial": _partial_line(covered, fleet, words),
         "headline": _headline(fleet["coverage"], "fleet", words),
         "mood": _mood(fleet["coverage"]),
-        "coverage": _coverage_line(fleet["coverage"], "fleet", words),
+        "coverage": f"{_coverage_line(fleet['coverage'], 'fleet', words)}. {_judged_line(fleet['coverage'], words)}",
         "counts": _counts(fleet["coverage"], words),
         "notices": [_notice_view(notice, said, words) for notice in fleet["notices"][:LINES]],
         "notices_more": _more(len(fleet["notices"]) - LINES, words),
-        "previous": words.moment(fleet["previous"]["made_at"]) if fleet["previous"] else "",
-        "changes": [_change_view(change, fleet, said, words) for change in fleet["changes"][:LINES]],
-        "changes_more": _more(len(fleet["changes"]) - LINES, words),
+        "changes": _changes_view(fleet, said, words) if fleet["previous"] else None,
+        "suppliers": [_supplier_view(one, fleet, words) for one in fleet["statement"].get("suppliers", [])[:LINES]],
+        "conflicts": [_conflict_view(one, said, words) for one in fleet["statement"].get("conflicts", [])[:LINES]],
+        "periods": [_period_view(one, said, words) for one in fleet["open_periods"][:LINES]],
         "bad": [promise for promise in ordered if promise["verdict"] in OPEN],
         "good": _groups(ordered, words),
         "matrix": matrix,
@@ -466,15 +485,98 @@ def _named(hosts: Sequence[str], words: Wording) -> str:
     return ", ".join([*names, words("and_more", n=len(hosts) - NAMES)] if len(hosts) > NAMES else names)
 
 
-def _change_view(change: Mapping[str, Any], fleet: Mapping[str, Any], said: Mapping[str, str], words: Wording) -> View:
-    """One verdict that is not what it was."""
-    after = words(f"verdict.{change['after']}")
-    before = change["before"]
+def _changes_view(fleet: Mapping[str, Any], said: Mapping[str, str], words: Wording) -> View:
+    """What is another than in the run before: of hosts, of what was asked, and verdict by verdict."""
+    verdicts = _alike(fleet["changes"])
+    told = [_change_view(one, hosts, said, words) for one, hosts in verdicts[:LINES]]
+    groups = [
+        {"kind": kind, "title": words(f"changes.{kind}"), "changes": [one for one in told if one["kind"] == kind]}
+        for kind in KINDS
+    ]
+    return {
+        "since": words.moment(fleet["previous"]["made_at"]),
+        "partial": words("changes.partial") if fleet["partial"] or fleet["previous"]["partial"] else "",
+        "moved": _moved_lines(fleet["moved"], words),
+        "groups": [group for group in groups if group["changes"]],
+        "more": _more(len(verdicts) - LINES, words),
+    }
+
+
+def _alike(changes: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[str]]]:
+    """Changes that are the same on several hosts, as one with all their names."""
+    found: dict[tuple[Any, ...], tuple[Mapping[str, Any], list[str]]] = {}
+    for one in changes:
+        key = tuple(one[name] for name in ("kind", "promise", "before", "after", "since"))
+        found.setdefault(key, (one, []))[1].append(one["host"])
+    return list(found.values())
+
+
+def _change_view(change: Mapping[str, Any], hosts: Sequence[str], said: Mapping[str, str], words: Wording) -> View:
+    """One promise whose verdict is not what it was on some hosts."""
+    after, before = words(f"verdict.{change['after']}"), change["before"]
     known = before in VERDICTS
-    text = (
-        words("change", before=words(f"verdict.{before}"), after=after) if known else words("change.new", after=after)
-    )
-    return {"host": change["host"], "says": said[change["promise"]], "verdict": change["after"], "text": text}
+    text = words("change", before=words(f"verdict.{before}"), after=after) if known else after
+    return {
+        "kind": change["kind"],
+        "verdict": change["after"],
+        "text": text,
+        "hosts": _named(hosts, words),
+        "since": words("change.since", day=words.moment(change["since"])) if change["since"] else "",
+        **_promise_link(change["promise"], said),
+    }
+
+
+def _promise_link(promise: str, said: Mapping[str, str]) -> View:
+    """A promise in its words, with its place on the page; one that is not of this page by its name."""
+    return {"anchor": anchor(promise) if promise in said else "", "says": said.get(promise, promise)}
+
+
+def _moved_lines(moved: Mapping[str, Any], words: Wording) -> list[str]:
+    """What is another beside verdicts, a sentence each."""
+    lines = [words(f"moved.{key}", n=len(moved[key]), names=_named(moved[key], words)) for key in _MOVED if moved[key]]
+    if moved["text"]:
+        lines.append(words("moved.text"))
+    if moved["collection"]:
+        before, after = (version or words("moved.unknown") for version in moved["collection"])
+        lines.append(words("moved.collection", before=before, after=after))
+    return lines
+
+
+_MOVED = (
+    "hosts_silent", "hosts_back", "hosts_new", "hosts_gone", "promises_new", "promises_gone", "promises_changed",
+    "checks",
+)  # fmt: skip
+
+
+def _supplier_view(supplier: Mapping[str, Any], fleet: Mapping[str, Any], words: Wording) -> View:
+    """Somebody to whom data go."""
+    reviewed = supplier.get("reviewed", "")
+    old = not reviewed or (day_of(fleet["made_at"]) - day_of(reviewed)).days > REVIEW_DAYS
+    return {
+        **{key: cut(supplier.get(key, "")) for key in ("name", "role", "ground")},
+        "data": cut(", ".join(supplier.get("data", []))),
+        "url": _web_address(supplier.get("url")),
+        "no_url": words("supplier.no_url"),
+        "reviewed": words.day(reviewed),
+        "old": words("supplier.old") if old else "",
+    }
+
+
+def _conflict_view(conflict: Mapping[str, Any], said: Mapping[str, str], words: Wording) -> View:
+    """Two things that cannot both be kept to the letter."""
+    return {
+        "between": [_promise_link(one, said) for one in conflict["between"]],
+        "says": cut(conflict["says"]),
+        "chosen": words("conflict.chosen", chosen=cut(conflict["chosen"])) if conflict.get("chosen") else "",
+        "open": "" if conflict.get("chosen") else words("conflict.open"),
+    }
+
+
+def _period_view(period: Mapping[str, Any], said: Mapping[str, str], words: Wording) -> View:
+    """A period that the statement leaves open."""
+    reason = period["reason"]
+    told = words("period.chosen", reason=cut(reason)) if reason else words("period.open")
+    return {**_promise_link(period["promise"], said), "option": period["option"], "text": told, "open": not reason}
 
 
 def _matrix(hosts: Sequence[Mapping[str, Any]], promises: Sequence[View], words: Wording) -> tuple[list[View], View]:

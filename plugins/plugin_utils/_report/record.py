@@ -28,6 +28,8 @@ GROUNDS = ("waiver", "attested", "planned")  # what a promise may stand on besid
 REACH = "reach"  # the check whose finding stands for a host that was out of reach
 RUN = "run"  # for one that was reached, but on which the audit could not be run
 AUDITED = "audited"  # and for one that gave no record
+ASKED = "asked"  # for a measure that this run left out
+PERIOD_SET = "period_set"  # for a period that the statement leaves open and nobody has set
 
 
 def fault(record: Any) -> str:

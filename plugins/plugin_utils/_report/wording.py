@@ -392,8 +392,94 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     "row.outside": {"en": "outside this run", "nl": "buiten deze controle"},
     "changes": {"en": "Changed since the run of {day}", "nl": "Veranderd sinds de controle van {day}"},
     "changes.none": {"en": "No verdict has changed.", "nl": "Geen oordeel is veranderd."},
+    "changes.partial": {
+        "en": "One of the two runs was limited: they are compared in what both asked.",
+        "nl": "Een van beide controles was beperkt: zij zijn vergeleken in wat beide hebben bekeken.",
+    },
+    "changes.newly_broken": {"en": "Newly broken", "nl": "Nieuw geschonden"},
+    "changes.otherwise": {"en": "Otherwise another verdict", "nl": "Om andere redenen een ander oordeel"},
+    "changes.ran_out": {
+        "en": "A waiver or an attestation ran out",
+        "nl": "Een uitzondering of verklaring is verlopen",
+    },
+    "changes.checks": {
+        "en": "Judged by other checks than before; the servers need not have changed",
+        "nl": "Door andere controles beoordeeld dan eerst; de servers hoeven niet te zijn veranderd",
+    },
+    "changes.register": {
+        "en": "The register asks or allows something else than before",
+        "nl": "Het register vraagt of staat iets anders toe dan eerst",
+    },
+    "changes.first": {"en": "Asked there for the first time", "nl": "Daar voor het eerst bekeken"},
+    "changes.mended": {"en": "Mended", "nl": "Hersteld"},
     "change": {"en": "{before} → {after}", "nl": "{before} → {after}"},
-    "change.new": {"en": "new: {after}", "nl": "nieuw: {after}"},
+    "change.since": {
+        "en": "compared with the run of {day}, the last that could tell",
+        "nl": "vergeleken met de controle van {day}, de laatste die dit kon zeggen",
+    },
+    "moved.hosts_silent": {
+        "en": "No longer answering, so not compared: {names}.",
+        "nl": "Geeft geen antwoord meer, en is dus niet vergeleken: {names}.",
+    },
+    "moved.hosts_back": {"en": "Answering again: {names}.", "nl": "Geeft weer antwoord: {names}."},
+    "moved.hosts_new": {
+        "en": ("New server: {names}.", "New servers: {names}."),
+        "nl": ("Nieuwe server: {names}.", "Nieuwe servers: {names}."),
+    },
+    "moved.hosts_gone": {
+        "en": ("Server no longer in the inventory: {names}.", "Servers no longer in the inventory: {names}."),
+        "nl": ("Server niet meer in de inventaris: {names}.", "Servers niet meer in de inventaris: {names}."),
+    },
+    "moved.promises_new": {
+        "en": ("New promise in the register: {names}.", "New promises in the register: {names}."),
+        "nl": ("Nieuwe toezegging in het register: {names}.", "Nieuwe toezeggingen in het register: {names}."),
+    },
+    "moved.promises_gone": {
+        "en": ("Promise no longer in the register: {names}.", "Promises no longer in the register: {names}."),
+        "nl": ("Toezegging niet meer in het register: {names}.", "Toezeggingen niet meer in het register: {names}."),
+    },
+    "moved.promises_changed": {
+        "en": "The register asks something else than before for: {names}.",
+        "nl": "Het register vraagt iets anders dan eerst voor: {names}.",
+    },
+    "moved.text": {
+        "en": "The register is about another version of the statement's text.",
+        "nl": "Het register gaat over een andere versie van de tekst van de verklaring.",
+    },
+    "moved.collection": {
+        "en": "The collection that examines the servers went from version {before} to {after}.",
+        "nl": "De collectie die de servers onderzoekt ging van versie {before} naar {after}.",
+    },
+    "moved.unknown": {"en": "an unknown one", "nl": "een onbekende"},
+    "moved.checks": {
+        "en": "Other code than before examines: {names}.",
+        "nl": "Door andere code onderzocht dan eerst: {names}.",
+    },
+    # what the register says beside promises
+    "judged": {"en": "Judged {parts}", "nl": "Beoordeeld {parts}"},
+    "judged.measures": {"en": "by measurement: {n}", "nl": "door meting: {n}"},
+    "judged.attested": {"en": "on somebody's word: {n}", "nl": "op iemands woord: {n}"},
+    "judged.planned": {"en": "by nothing yet: {n}", "nl": "nog nergens door: {n}"},
+    "suppliers": {"en": "Who receives personal data", "nl": "Wie persoonsgegevens ontvangt"},
+    "supplier.name": {"en": "Supplier", "nl": "Leverancier"},
+    "supplier.role": {"en": "What it does", "nl": "Wat zij doet"},
+    "supplier.data": {"en": "Data passed on", "nl": "Doorgegeven gegevens"},
+    "supplier.ground": {"en": "Ground", "nl": "Grondslag"},
+    "supplier.reviewed": {"en": "Last reviewed", "nl": "Laatst beoordeeld"},
+    "supplier.old": {"en": "more than a year ago", "nl": "langer dan een jaar geleden"},
+    "supplier.no_url": {
+        "en": "the statement names no privacy statement of theirs",
+        "nl": "de verklaring noemt hun privacyverklaring niet",
+    },
+    "conflicts": {"en": "What cannot all be kept to the letter", "nl": "Wat niet allemaal letterlijk kan"},
+    "conflict.chosen": {"en": "Chosen: {chosen}", "nl": "Gekozen: {chosen}"},
+    "conflict.open": {"en": "Nothing has been chosen yet.", "nl": "Er is nog niets gekozen."},
+    "periods": {"en": "Periods that the statement leaves open", "nl": "Termijnen die de verklaring open laat"},
+    "period.open": {"en": "no period set", "nl": "geen termijn ingesteld"},
+    "period.chosen": {
+        "en": "the provider has set one, for this reason: {reason}",
+        "nl": "de aanbieder heeft er een ingesteld, om deze reden: {reason}",
+    },
     # the foot
     "foot": {"en": "How to read this report", "nl": "Hoe dit rapport te lezen"},
     "foot.kept": {

@@ -43,6 +43,7 @@ ABSENT, FILE, LINK, DIRECTORY = "absent", "file", "link", "directory"
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _COMMAND_S = 60.0
+_RESTART_S = 1200.0  # a large database takes its time to end, and to begin
 _LOCK_S = 60.0
 _SETTLE_S = 1.0
 # what cannot be told to read its settings anew; it keeps its open streams and loses no line when it is restarted
@@ -61,11 +62,12 @@ class ChangeError(Exception):
     """A change that could not be made and was put back; the text is one line."""
 
 
-def call(argv: Sequence[str], told: str = "", limit_s: float = _COMMAND_S) -> Result:
+def call(argv: Sequence[str], told: str = "", limit_s: float = 0) -> Result:
     """Run a command, at most limit_s seconds. told: what it reads from its standard input, such as a secret.
 
     A command that is absent or too slow gives exit code 127 or 124.
     """
+    limit_s = limit_s or (_RESTART_S if tuple(argv[:2]) == ("systemctl", "restart") else _COMMAND_S)
     try:
         done = subprocess.run(
             list(argv),
@@ -280,8 +282,9 @@ class Transaction:
     run: groups the transactions that undo puts back together, a time like 2026-01-31T12:00:00Z.
     Make it before reading what is to be changed: it first puts back what was cut off (``recovered`` names it).
     In check mode nothing is touched; ``changed`` and ``diff`` tell what would be done.
-    validations: commands that judge what was written; judges: called after them; reloads: units to reload then;
-    proofs: called when they are reloaded. A judge or a proof says what is wrong now, '' if nothing is.
+    validations: commands that judge what was written; judges: called after them; reloads: units to reload then; loads:
+    commands that make a service that has no reload go by its files, run after those, also when they are put back;
+    proofs: called when all are reloaded. A judge or a proof says what is wrong now, '' if nothing is.
     undoes: it puts its run back; units then change before the files that they need go.
     """
 
@@ -297,6 +300,7 @@ class Transaction:
         self.run, self.name, self.check, self.root = run, name, check, root
         self.validations: list[Validation] = []
         self.reloads: list[str] = []
+        self.loads: list[tuple[str, ...]] = []
         self.judges: list[Callable[[], str]] = []
         self.proofs: list[Callable[[], str]] = []
         self.call, self._undoes = caller, undoes
@@ -473,6 +477,7 @@ class Transaction:
             "undoes": self._undoes,
             "validations": [asdict(validation) for validation in self.validations],
             "reloads": self.reloads,
+            "loads": self.loads,
         }
         return json.dumps(manifest, indent=1).encode() + b"\n"
 
@@ -493,6 +498,7 @@ class Transaction:
         self._tidy()
         self._reloading = True
         _reload(self.reloads, self.call)
+        _load(self.loads, self.call)
         _ask(self.proofs)
 
     def _place_files(self) -> None:
@@ -577,8 +583,7 @@ class Planned:
 
 def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) -> NoReturn:
     """Run a module (an AnsibleModule) that makes one transaction. plan fills it; it may raise ChangeError or Unseen."""
-    if os.geteuid() != 0:
-        module.fail_json(msg=f"{name} needs root rights on the host: log in as root, or give --become")
+    _need_root(module, name)
     try:
         with contextlib.closing(Transaction(module.params["run"] or now(), name, module.check_mode)) as transaction:
             planned = plan(transaction)
@@ -590,6 +595,39 @@ def change_host(module: Any, name: str, plan: Callable[[Transaction], Planned]) 
     for line in planned.warnings:
         module.warn(line)
     exit_told(module, result)
+
+
+def change_parts(module: Any, name: str, parts: Iterable[Callable[[Transaction], Planned]]) -> NoReturn:
+    """Run a module that makes a transaction for each part of a host, such as a service, all in one run.
+
+    A part that cannot be changed holds back no other one; the module fails when all were tried.
+    """
+    _need_root(module, name)
+    run = module.params["run"] or now()
+    result: dict[str, Any] = {"changed": False, "changes": [], "diff": [], "run": run}
+    failures = []
+    for plan in parts:
+        try:
+            with contextlib.closing(Transaction(run, name, module.check_mode)) as transaction:
+                planned = plan(transaction)
+                made = _made(transaction, planned)
+        except (ChangeError, Unseen) as error:
+            failures.append(str(error))
+            continue
+        for line in [transaction.told_recovery] * bool(transaction.recovered) + planned.warnings:
+            module.warn(line)
+        result.update({key: result[key] + made.pop(key) for key in ("changes", "diff")})
+        run = result["run"] = made.pop("run")
+        made["changed"] = result["changed"] or made["changed"]
+        result.update(made)
+    if failures:
+        module.fail_json(msg="; ".join(failures), **{key: value for key, value in result.items() if key != "diff"})
+    exit_told(module, result)
+
+
+def _need_root(module: Any, name: str) -> None:
+    if os.geteuid() != 0:
+        module.fail_json(msg=f"{name} needs root rights on the host: log in as root, or give --become")
 
 
 def exit_told(module: Any, result: dict[str, Any]) -> NoReturn:
@@ -631,6 +669,7 @@ class Manifest:
     undoes: bool
     validations: tuple[Validation, ...]
     reloads: tuple[str, ...]
+    loads: tuple[tuple[str, ...], ...]
 
 
 def runs(root: str = UNDO) -> list[str]:
@@ -664,8 +703,9 @@ def _manifest(place: str) -> Manifest:
         validations = [Validation(tuple(v["argv"]), v["unless_before"]) for v in raw["validations"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ChangeError(f"{place}/manifest.json cannot be read: {error}") from None
+    loads = tuple(map(tuple, raw.get("loads", ())))
     return Manifest(
-        place, raw["name"], tuple(paths), tuple(units), raw["undoes"], tuple(validations), tuple(raw["reloads"])
+        place, raw["name"], tuple(paths), tuple(units), raw["undoes"], tuple(validations), tuple(raw["reloads"]), loads
     )
 
 
@@ -710,6 +750,7 @@ def _put_back(manifest: Manifest, run: Caller, reload: bool) -> None:
         _daemon_reload([change.path for change in manifest.paths], run)
         if reload and not any(_faults(validation, run)[0] for validation in manifest.validations):
             _reload(manifest.reloads, run)
+            _load(manifest.loads, run)
     except ChangeError as error:
         troubles.append(str(error))
     if manifest.undoes:
@@ -802,6 +843,7 @@ def _plan_to_put_back(manifest: Manifest, undo: Transaction) -> Iterator[str]:
             yield change.path
     undo.validations += [v for v in manifest.validations if v not in undo.validations]
     undo.reloads += [unit for unit in manifest.reloads if unit not in undo.reloads]
+    undo.loads += [argv for argv in manifest.loads if argv not in undo.loads]
 
 
 def _will_be_there(command: str, undo: Transaction) -> bool:
@@ -944,6 +986,14 @@ def _reload(units: Sequence[str], run: Caller) -> None:
             if run(("systemctl", "is-active", unit)).rc != 0:
                 raise ChangeError(f"{unit} ended when it was reloaded")
             time.sleep(_SETTLE_S / 4)
+
+
+def _load(commands: Iterable[tuple[str, ...]], run: Caller) -> None:
+    """Raises ChangeError."""
+    for argv in commands:
+        result = run(argv)
+        if result.rc != 0:
+            raise ChangeError(f"'{result.command}' failed: {complaint(result)}")
 
 
 def _told(error: OSError, where: str = "the disk") -> str:

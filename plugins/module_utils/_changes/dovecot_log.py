@@ -9,7 +9,6 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -18,13 +17,12 @@ from dataclasses import dataclass
 from .._change import Transaction, Validation
 from .._host import Host
 from . import postfix_log, roundcube_log
+from .dovecot_dropin import MAIN, ROOT, assignments, let_it_be_read, not_in_effect, overrule, values, version
 from .mail_edits import HEADER, Wanted
 
-ROOT = "/etc/dovecot"
-_MAIN, _OWN = "dovecot.conf", "conf.d/99-privacy-hosting.conf"
+_OWN = "conf.d/99-privacy-hosting.conf"
 _SELF = ("127.0.0.1", "::1")
 _NOWHERE = "/dev/null"
-_NESTING = 16
 
 
 @dataclass(frozen=True)
@@ -89,14 +87,14 @@ _ASKED = (
 
 def plan(host: Host, transaction: Transaction, wanted: Wanted, root: str = ROOT) -> Iterator[str]:
     """Fill the transaction for Dovecot. Yields what an administrator must know. Raises Unseen, ChangeError."""
-    main, own = f"{root}/{_MAIN}", f"{root}/{_OWN}"
+    main, own = f"{root}/{MAIN}", f"{root}/{_OWN}"
     if not host.has("doveconf") or host.stat(main) is None:
         return
     language = _language(host)
     if language is None:
         yield f"{main}: only Dovecot 2.3 and 2.4 are known; it was left as it is"
         return
-    found = list(_assignments(host, main, own))
+    found = list(assignments(host, main, own))
     before = {entry.key for entry in found if entry.path == own}
     settings = _settings(host, language, wanted, before)
     if not settings and not before:
@@ -106,12 +104,13 @@ def plan(host: Host, transaction: Transaction, wanted: Wanted, root: str = ROOT)
     fields = _fields(host, language, before) if wanted.dropped else ""
     shown = language.shown_fields.format(fields) if fields else ""
     transaction.write(own, HEADER + lines + shown + _logins_of_postfix(host, language, wanted), 0o644)
-    _let_it_be_read(host, transaction, main, found)
+    let_it_be_read(host, transaction, main, _OWN, found)
     alone = {"mail_log_fields": fields} if fields else {}
     nowhere = {"rawlog_dir": ""} if wanted.dropped else {}
-    yield from _overrule(transaction, found, own, {**nowhere, **alone, **settings})
+    asked = {**nowhere, **alone, **settings}
+    yield from overrule(transaction, found, own, asked, depths={"mail_log_fields": 1})
     transaction.validations.append(Validation(("doveconf", "-n")))
-    transaction.judges.append(lambda: _not_in_effect(transaction, settings))
+    transaction.judges.append(lambda: not_in_effect(transaction, settings))
     transaction.reloads.append("dovecot")
     if postfix_log.asks_dovecot(host):
         transaction.reloads.append("postfix")  # which otherwise goes on asking the process that was there before
@@ -122,49 +121,7 @@ def plan(host: Host, transaction: Transaction, wanted: Wanted, root: str = ROOT)
 
 def _language(host: Host) -> _Language | None:
     """The generation of Dovecot. Raises Unseen where its configuration has a fault already."""
-    version = re.match(r"# (\d+)\.(\d+)\.", host.run("doveconf", "-n").stdout)
-    return _LANGUAGES.get((int(version[1]), int(version[2]))) if version else None
-
-
-def _values(text: str) -> dict[str, str]:
-    """Settings as doveconf prints them, one a line."""
-    found = (re.fullmatch(r"(\w+) = ?(.*)", line) for line in text.splitlines())
-    return {match[1]: match[2].strip() for match in found if match}
-
-
-@dataclass(frozen=True)
-class _Assignment:
-    """A setting as it stands in a file. line: from 1; depth: of the blocks around it; key: '' marks the drop-in."""
-
-    path: str
-    line: int
-    depth: int
-    key: str
-    value: str
-
-    @property
-    def source(self) -> str:
-        return f"{self.path}:{self.line}"
-
-
-def _assignments(host: Host, path: str, own: str, depth: int = 0, nesting: int = 0) -> Iterator[_Assignment]:
-    """The settings of a file and of what it includes, in the order in which they are read; the drop-in is marked."""
-    if path == own:
-        yield _Assignment(own, 0, depth, "", "")
-        if host.stat(own) is None:
-            return
-    for number, line in enumerate(host.read(path).splitlines(), 1):
-        text = re.sub(r"(^|\s)#.*", "", line).strip()
-        included = re.fullmatch(r"!include(?:_try)?\s+(.+)", text)
-        assigned = re.fullmatch(r"(\w+)\s*=\s*(.*)", text)
-        if included and nesting < _NESTING:
-            pattern = os.path.join(os.path.dirname(path), included[1])
-            drop_in = [own] if fnmatch.fnmatchcase(own, pattern) else []
-            for other in sorted({*host.glob(pattern), *drop_in}):
-                yield from _assignments(host, other, own, depth, nesting + 1)
-        elif assigned:
-            yield _Assignment(path, number, depth, assigned[1], assigned[2])
-        depth += text.endswith("{") - (text == "}")
+    return _LANGUAGES.get(version(host))
 
 
 # -- what it shall be -------------------------------------------------------------------------------------------------
@@ -172,7 +129,7 @@ def _assignments(host: Host, path: str, own: str, depth: int = 0, nesting: int =
 
 def _settings(host: Host, language: _Language, wanted: Wanted, own: Collection[str]) -> dict[str, str]:
     """The settings of the drop-in. own: those that it has already, which stay: without them others would return."""
-    now = _values(host.run("doveconf", *_ASKED).stdout)
+    now = values(host.run("doveconf", *_ASKED).stdout)
     found: dict[str, str] = {"auth_verbose": "yes"} if wanted.logins else {}
     if wanted.dropped:
         found.update({"auth_verbose_passwords": "no", "auth_debug_passwords": "no"})
@@ -233,40 +190,3 @@ metric privacy_hosting_logins {{
   fields = user {language.protocol} mechanism remote_ip success
 }}
 """
-
-
-# -- that it wins -----------------------------------------------------------------------------------------------------
-
-
-def _let_it_be_read(host: Host, transaction: Transaction, main: str, found: list[_Assignment]) -> None:
-    """An include of the drop-in, where the main file has none that reaches it."""
-    if not any(entry.key == "" for entry in found):
-        transaction.write(main, f"{host.read(main).rstrip()}\n!include {_OWN}\n")
-
-
-def _overrule(transaction: Transaction, found: list[_Assignment], own: str, wanted: Mapping[str, str]) -> Iterator[str]:
-    """Edit settings that are read after the drop-in. Yields those in blocks, which hold for a part only."""
-    marks = [place for place, entry in enumerate(found) if entry.path == own]
-    for place, entry in enumerate(found):
-        good = wanted.get(entry.key)
-        if good is None or entry.value == good or entry.path == own:
-            continue
-        if entry.depth > (entry.key == "mail_log_fields"):
-            yield (
-                f"{entry.source}: '{entry.key}' is set for a part of Dovecot alone and was left as it is: write "
-                f"'{entry.key} = {good}' there, or take the line away"
-            )
-        elif marks and place > marks[-1]:
-            lines = transaction.look(entry.path).data.decode("utf-8", "surrogateescape").split("\n")
-            indent = lines[entry.line - 1][: -len(lines[entry.line - 1].lstrip())]
-            lines[entry.line - 1] = f"{indent}{entry.key} = {good}".rstrip()
-            transaction.write(entry.path, "\n".join(lines))
-
-
-def _not_in_effect(transaction: Transaction, settings: Mapping[str, str]) -> str:
-    """What the files say otherwise after all, '' where nothing does."""
-    now = _values(transaction.call(("doveconf", *settings)).stdout) if settings else {}
-    for key, value in settings.items():
-        if now.get(key, "") != value:
-            return f"Dovecot still has '{key} = {now.get(key, '')}' where '{key} = {value}' is wanted"
-    return ""

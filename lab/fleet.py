@@ -92,10 +92,8 @@ class Lab:
         hosts = [*self.chosen(names)]
         hosts += [host for host in self.hosts.values() if host.issues_certificates and host not in hosts]
         network.make_bridge(self.network)
-        images.build(self.release, [host.image for host in hosts], self.data["images"])
-        for host in hosts:
-            if host.is_machine:
-                images.build_machine(self.release, host.image, self.data["images"], host.disks)
+        machines = {host.image: host.disks for host in hosts if host.is_machine}
+        images.build(self.release, [host.image for host in hosts], self.data["images"], machines)
         with machine.locked(f"lab-{self.name}"):
             running = self._running()
             self._refuse_other_release(running)

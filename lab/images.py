@@ -20,6 +20,7 @@ from lab.machine import LabError, say
 
 MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
 BASE = "base"
+SIDE_BY_SIDE = (os.cpu_count() or 1) + 1  # images in the making: one waits for the mirror while others use processors
 
 # What cloud-init makes of a new server at OVH: one login account with sudo and no password of its own.
 _MAKE_ACCOUNT = (
@@ -59,16 +60,31 @@ def reference(release: str, image: str, recipes: dict[str, Any]) -> str:
     return f"localhost/privacy-hosting-lab/{release}-{image}:{digest}"
 
 
-def build(release: str, wanted: Sequence[str], recipes: dict[str, Any]) -> None:
-    """Build those of the images `wanted` that are missing, the base first, the others side by side."""
+def build(
+    release: str, wanted: Sequence[str], recipes: dict[str, Any], machines: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Build those of the images `wanted` that are missing, the base first, the others side by side.
+
+    machines: the disks beside the first of the virtual machine that is made of an image, too. These come first: they
+    boot slowly, and what is left is built beside that. Then those of many packages.
+    """
+
+    def urgency(image: str) -> tuple[bool, int]:
+        return image in machines, len(packages(release, recipes[image]))
+
+    def make(image: str) -> None:
+        if image in missing:
+            _build_derived(release, image, recipes)
+        if image in machines:
+            build_machine(release, image, recipes, machines[image])
+
     with machine.locked(f"images-{release}"):
-        chain = (BASE, *sorted(set(wanted) - {BASE}))
-        missing = [image for image in chain if not exists(reference(release, image, recipes))]
+        missing = [image for image in {BASE, *wanted} if not exists(reference(release, image, recipes))]
         if BASE in missing:
             _build_base(release, recipes)
-        with ThreadPoolExecutor() as pool:
-            derived = [image for image in missing if image != BASE]
-            list(pool.map(lambda image: _build_derived(release, image, recipes), derived))
+        derived = sorted({*missing, *machines} - {BASE}, key=urgency, reverse=True)
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            list(pool.map(make, derived))
 
 
 def machine_name(release: str, image: str, recipes: dict[str, Any], disks: Mapping[str, str]) -> str:

@@ -10,5 +10,9 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 from .._measure import Check
+from .encrypted_links_mail import check_mail_doors, check_submission
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (
+    Check("mail_doors", ("accepts",), check_mail_doors),
+    Check("submission", ("accepts",), check_submission),
+)

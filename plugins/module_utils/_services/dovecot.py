@@ -42,6 +42,7 @@ KEYS = (
     *("login_log_format", "login_log_format_elements", "login_trusted_networks", "haproxy_trusted_networks"),
     *("deliver_log_format", "mail_plugins", "mail_log_fields", "rawlog_dir", "sieve_trace_dir", "sieve_trace_level"),
     *("protocols", "syslog_name", "instance_name"),
+    *("ssl", "ssl_min_protocol", "disable_plaintext_auth", "auth_allow_cleartext", "auth_mechanisms", "listen"),
 )
 
 
@@ -88,10 +89,8 @@ class Dovecot:
 
     def get(self, key: str, protocol: str = "") -> str:
         """A setting's value, as a protocol's block changes it; '' where it is not set."""
-        inner = _PROTOCOL.get(protocol, protocol)
         for block in self.root.named("protocol"):
-            names = block.name.strip('"').split()
-            if protocol and key in block.values and inner in names:
+            if protocol and key in block.values and is_of(block, protocol):
                 return block.values[key]
         return self.values.get(key, "")
 
@@ -158,6 +157,19 @@ class Dovecot:
             for door in told
             if door.port in open_at
         ]
+
+    @cached_property
+    def inner_doors(self) -> list[Door]:
+        """Where it takes what its own parts on other machines say; protocol: the service's name."""
+        found = []
+        open_at = self._open_ports()
+        for service in self.root.named("service"):
+            for listener in service.named("inet_listener") if service.name not in _LOGIN else ():
+                port = _port(listener, "")
+                if port and (self.master is None or port in open_at):
+                    tls = listener.values.get("ssl", "no") == "yes"
+                    found.append(Door(service.name, port, tls, tuple(open_at.get(port, ()))))
+        return found
 
     @cached_property
     def unexplained(self) -> list[int]:
@@ -251,6 +263,13 @@ def read(host: Host, master: Process | None) -> Dovecot:
         if block.kind not in {known.kind for known in root.blocks}:
             root.blocks.append(block)
     return Dovecot(host, main, told, root, master)
+
+
+def is_of(block: Block, protocol: str) -> bool:
+    """Whether a block 'protocol NAME' is of a protocol, by an option's name; '!NAME' is of all others."""
+    names, inner = block.name.strip('"').split(), _PROTOCOL.get(protocol, protocol)
+    negated = [name[1:] for name in names if name.startswith("!")]
+    return inner not in negated if negated else inner in names
 
 
 def _main_file(master: Process | None) -> str:

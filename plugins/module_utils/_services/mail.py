@@ -135,13 +135,18 @@ def strangers(host: Host) -> list[Stranger]:
     return host.once("mail_strangers", lambda: list(_strangers(host)))
 
 
-def _strangers(host: Host) -> Iterator[Stranger]:
+def unjudged(host: Host) -> Iterator[Stranger]:
+    """Mail servers that cannot be judged, also where they only send."""
     for find in (dovecot.find, postfix.find):
         try:
             find(host)
         except Unseen as unseen:
             yield Stranger("mail server", str(unseen))
     yield from _others(host)
+
+
+def _strangers(host: Host) -> Iterator[Stranger]:
+    yield from unjudged(host)
     yield from _foreign_ports(host)
     yield from _unexplained(host)
     for listener in unknown_listeners(host):
@@ -156,7 +161,7 @@ def _others(host: Host) -> Iterator[Stranger]:
         units = [sign for sign in signs if sign.endswith(".service") and _may_start(host, sign)]
         if programs or units:
             how = "runs" if programs else f"may start at boot ({units[0]})"
-            yield Stranger(name, f"{name} {how}: what it records is not judged")
+            yield Stranger(name, f"{name} {how}, and is not judged")
 
 
 def _may_start(host: Host, unit: str) -> bool:
@@ -175,7 +180,7 @@ def _foreign_ports(host: Host) -> Iterator[Stranger]:
     for program, port in found:
         protocol = _PORTS[port]
         reach = ("submission", "submissions", "relay") if protocol == "relay" else (protocol,)
-        yield Stranger(program, f"{program} listens on :{port}: what it records is not judged", reach)
+        yield Stranger(program, f"{program} listens on :{port}, and is not judged", reach)
 
 
 def _unexplained(host: Host) -> Iterator[Stranger]:

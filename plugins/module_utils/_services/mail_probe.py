@@ -22,13 +22,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .._host import Host, Unseen
 from .mail_sinks import Sink, Tail
-
-if TYPE_CHECKING:
-    import ssl
+from .mail_talk import Talk, tls_context
 
 ANSWER_S = 20.0  # for one answer: a server makes who errs wait
 TOTAL_S = 40.0  # for all of them, side by side
@@ -211,7 +208,7 @@ def _try(door: Door, times: int, probed: Probed, settled: threading.Event) -> No
     tried: list[Attempt] = []
     try:
         with socket.create_connection((address, door.port), ANSWER_S, (source, 0)) as plain:
-            talk = _Talk(tls_context().wrap_socket(plain) if door.tls else plain)
+            talk = Talk(tls_context().wrap_socket(plain) if door.tls else plain)
             _SPEECHES[door.protocol](talk, door, source, times, tried.append)
             talk.sock.close()
     except (OSError, ValueError, EOFError) as error:
@@ -238,59 +235,11 @@ def _plain(user: str, secret: str) -> str:
     return base64.b64encode(f"\0{user}\0{secret}".encode()).decode()
 
 
-@dataclass
-class _Talk:
-    """A conversation in lines."""
-
-    sock: socket.socket
-
-    def __post_init__(self) -> None:
-        self._file = self.sock.makefile("rb")
-
-    def say(self, line: str) -> None:
-        self.sock.sendall(line.encode("ascii") + b"\r\n")
-
-    def hear(self, until: str) -> str:
-        """Lines until one that fits. Raises EOFError, OSError."""
-        heard = ""
-        for _number in range(200):
-            line = self._file.readline(1 << 14).decode("utf-8", "replace")
-            if not line:
-                raise EOFError("the connection was closed")
-            heard += line
-            if re.match(until, line):
-                return heard
-        raise ValueError("an answer without an end")
-
-    def ask(self, line: str, until: str) -> str:
-        self.say(line)
-        return self.hear(until)
-
-    def begin_tls(self) -> None:
-        self.sock = tls_context().wrap_socket(self.sock)
-        self._file = self.sock.makefile("rb")
-
-
-def tls_context() -> ssl.SSLContext:
-    """Whatever the server speaks: who it is does not matter here, only what it writes down."""
-    import ssl  # most hosts never get here
-    import warnings
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
-
-
 Keep = Callable[[Attempt], None]
 
 
 def _wrong(
-    talk: _Talk, door: Door, source: str, times: int, keep: Keep, speak: Callable[[_Talk, str, str], str], refused: str
+    talk: Talk, door: Door, source: str, times: int, keep: Keep, speak: Callable[[Talk, str, str], str], refused: str
 ) -> None:
     """Wrong logins by one way to say it. refused: how the answer to one begins."""
     for number in range(times):
@@ -305,26 +254,26 @@ _UNASKED = re.compile(r"PRIVACYREQUIRED|ENCRYPT-NEEDED|disallowed|\[UNAVAILABLE\
 _SHORT = re.compile(r"[^\x20-\x7e]")
 
 
-def _imap(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+def _imap(talk: Talk, door: Door, source: str, times: int, keep: Keep) -> None:
     talk.hear(r"\* ")
     if not door.tls and re.search(r"(?m)^s OK", talk.ask("s STARTTLS", "s ")):
         talk.begin_tls()
     _wrong(talk, door, source, times, keep, lambda t, u, p: t.ask(f"l LOGIN {u} {p}", "l "), "l NO")
 
 
-def _pop3(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+def _pop3(talk: Talk, door: Door, source: str, times: int, keep: Keep) -> None:
     talk.hear(r"[+-]")
     if not door.tls and talk.ask("STLS", r"[+-]").startswith("+OK"):
         talk.begin_tls()
 
-    def speak(t: _Talk, user: str, secret: str) -> str:
+    def speak(t: Talk, user: str, secret: str) -> str:
         told = t.ask(f"USER {user}", r"[+-]")
         return t.ask(f"PASS {secret}", r"[+-]") if told.startswith("+") else told
 
     _wrong(talk, door, source, times, keep, speak, "-ERR")
 
 
-def _managesieve(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+def _managesieve(talk: Talk, door: Door, source: str, times: int, keep: Keep) -> None:
     end = r"(OK|NO|BYE)\b"
     if "STARTTLS" in talk.hear(end) and not door.tls and talk.ask("STARTTLS", end).startswith("OK"):
         talk.begin_tls()
@@ -335,7 +284,7 @@ def _managesieve(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -
     )  # fmt: skip
 
 
-def _smtp(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+def _smtp(talk: Talk, door: Door, source: str, times: int, keep: Keep) -> None:
     end = r"\d{3}(?!-)"
     talk.hear(end)
     told = talk.ask("EHLO privacy-hosting.invalid", end)
@@ -347,14 +296,14 @@ def _smtp(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
     _wrong(talk, door, source, times, keep, lambda t, u, p: t.ask(f"AUTH PLAIN {_plain(u, p)}", end), "535")
 
 
-def _relay(talk: _Talk, door: Door, source: str, times: int, keep: Keep) -> None:
+def _relay(talk: Talk, door: Door, source: str, times: int, keep: Keep) -> None:
     """A connection alone: it is for what a server writes of each."""
     end = r"\d{3}(?!-)"
     talk.hear(end)
     talk.ask("QUIT", end)
 
 
-_SPEECHES: Mapping[str, Callable[[_Talk, Door, str, int, Keep], None]] = {
+_SPEECHES: Mapping[str, Callable[[Talk, Door, str, int, Keep], None]] = {
     "imap": _imap,
     "pop3": _pop3,
     "managesieve": _managesieve,

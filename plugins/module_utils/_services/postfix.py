@@ -86,16 +86,35 @@ class Postfix:
         return [s for s in self.services if s.kind == "inet" and s.command in ("smtpd", "postscreen")]
 
     @property
+    def inet(self) -> list[Service]:
+        """The services that listen to the network."""
+        return [service for service in self.services if service.kind == "inet"]
+
+    def behind(self, service: Service) -> Service | None:
+        """The service with the settings that decide: postscreen hands over to one that does not listen itself."""
+        if service.command != "postscreen":
+            return service
+        hidden = next((s for s in self.services if s.kind == "pass" and s.command == "smtpd"), None)
+        return replace(service, settings=hidden.settings) if hidden else None
+
+    @property
     def doors(self) -> list[Service]:
-        """The services at which people can log in; postscreen hands them to a service that does not listen itself."""
-        behind = next((s for s in self.services if s.kind == "pass" and s.command == "smtpd"), None)
-        found = []
-        for service in self.smtpd:
-            screened = service.command == "postscreen" and behind is not None
-            door = replace(service, settings=behind.settings) if behind is not None and screened else service
-            if door.is_on("smtpd_sasl_auth_enable"):
-                found.append(door)
-        return found
+        """The services at which people can log in."""
+        found = [self.behind(service) or service for service in self.smtpd]
+        return [door for door in found if door.is_on("smtpd_sasl_auth_enable")]
+
+    def open_at(self, service: Service) -> tuple[str, ...]:
+        """The addresses that a service listens at; none where it does not run."""
+        pid = self.master.pid if self.master else 0
+        return tuple(
+            one.address
+            for one in self.host.listeners()
+            if pid in one.pids and one.port == service.port and one.protocol.startswith("tcp")
+        )
+
+    def transport(self, name: str) -> Service | None:
+        """The service that delivers by a name, as transport tables and settings use it."""
+        return next((s for s in self.services if s.name == name and s.kind in ("unix", "fifo")), None)
 
     @property
     def files(self) -> list[str]:

@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._host import Host, Unseen
-from .mail_probe import attempts_allowed, tls_context
+from .mail_probe import attempts_allowed
 from .mail_sinks import Sink, Tail
+from .mail_talk import tls_context
 from .virtualhost import VirtualHost
 
 ANSWER_S = 25.0  # the mail server makes who errs wait

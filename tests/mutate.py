@@ -9,6 +9,7 @@ survived, and the exit status is 1. Audits that were recorded of other code are 
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -135,8 +136,9 @@ def main(wanted: Sequence[str]) -> int:
     measures = sorted({mutant.measure for mutant in mutants(wanted)})
     if not measures:
         raise SystemExit(f"error: no measure or check is called {' or '.join(wanted)}")
-    if unplayed(measures):
-        life.live("trixie", "-k", f"test_the_fault_is_found and ({' or '.join(measures)})")
+    for live in (functools.partial(life.live, "trixie"), life.live_on_machines):
+        if unplayed(measures):
+            live("-k", f"test_the_fault_is_found and ({' or '.join(measures)})")
     if unplayed(measures):
         raise SystemExit(f"error: not all faults were played; what went wrong stands above: {unplayed(measures)[0]}")
     sound(measures)

@@ -82,21 +82,23 @@ CHECKS = [
     tool("ruff", "ruff check --output-format=concise"),
 ]
 
-def scenario(release: str) -> Step:
-    """A step that is the life of the lab's hosts on one release; its tests are those of tests/lab."""
-    return Step(f"lab-{release}", [sys.executable, "tests/life.py", release], 4500, pytest=True)
+def scenario(name: str) -> Step:
+    """A step that is the life of the hosts of one release, or of its machines; its tests are those of tests/lab."""
+    return Step(f"lab-{name}", [sys.executable, "tests/life.py", name], 3600, pytest=True)
 
 
-# Each has hosts of its own: both at once.
-SCENARIOS = [scenario("bookworm"), scenario("trixie")]
-
-# What they print is shown as it comes, one at a time.
+# Each has hosts of its own: several at once, of which each waits now and then.
 HOST_TESTS = [
-    suite("browser", "tests/browser", limit=300),
-    suite("example", "tests/example_measure/test_example.py", limit=300),
-    tool("mutate", "python tests/mutate.py", limit=1800),
-    suite("newest-core", "tests/controller", limit=600),
+    scenario("trixie"),
+    scenario("bookworm"),
+    scenario("machines"),
+    suite("newest-core", "tests/controller", limit=900),
+    suite("example", "tests/example_measure/test_example.py", limit=900),
+    suite("browser", "tests/browser", limit=900),
 ]
+
+# Judges the audits that were made of sabotaged hosts.
+AFTER = [tool("mutate", "python tests/mutate.py", limit=1800)]
 
 
 @dataclass(frozen=True)
@@ -212,8 +214,8 @@ def main(arguments: Sequence[str]) -> int:
         run = Run(Path(logs))
         outcomes = list(run.steps(CHECKS, at_a_time=2))
         if arguments[0] == "all":
-            outcomes += run.steps(SCENARIOS, at_a_time=2)
-            outcomes += run.steps(HOST_TESTS, at_a_time=1)
+            outcomes += run.steps(HOST_TESTS, at_a_time=3)
+            outcomes += run.steps(AFTER, at_a_time=1)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     print(f"{passed} passed, {failed} failed")

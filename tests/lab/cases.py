@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 TESTS = Path(__file__).resolve().parents[1]
+MACHINES = ("db1",)  # virtual machines, whose cases are a part of their own
+CONTAINERS_PART, MACHINES_PART = "containers", "machines"
 KEEPERS = {"data1": "backup1"}  # what a host leaves on another one, which is put back and audited with it
 STATUS = {"broken": "fail", "unproven": "error", "kept": "pass", "not_applicable": "not_applicable"}
 
@@ -94,18 +96,23 @@ def _short(finding: Mapping[str, Any]) -> str:
     return " | ".join(map(str, parts))
 
 
-def sabotage(release: str = "") -> list[Case]:
-    """The faults of all measures, by file and order; with a release, those that are tried on it."""
-    return _tried_on(release, [_fault(measure, told) for measure, told in _told("sabotage")])
+def sabotage(release: str = "", part: str = "") -> list[Case]:
+    """The faults of all measures, by file and order; with a release or a part, those that are tried there."""
+    return _tried(release, part, [_fault(measure, told) for measure, told in _told("sabotage")])
 
 
-def honest(release: str = "") -> list[Case]:
-    """The honest hosts of all measures, by file and order; with a release, those that are tried on it."""
-    return _tried_on(release, [_honest(measure, told) for measure, told in _told("honest")])
+def honest(release: str = "", part: str = "") -> list[Case]:
+    """The honest hosts of all measures, by file and order; with a release or a part, those that are tried there."""
+    return _tried(release, part, [_honest(measure, told) for measure, told in _told("honest")])
 
 
-def _tried_on(release: str, told: list[Case]) -> list[Case]:
-    return [case for case in told if not release or case.only in ("", release)]
+def _tried(release: str, part: str, told: list[Case]) -> list[Case]:
+    return [
+        case
+        for case in told
+        if (not release or case.only in ("", release))
+        and (not part or part == (MACHINES_PART if case.host in MACHINES else CONTAINERS_PART))
+    ]
 
 
 def _told(folder: str) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -16,7 +16,7 @@ import testinfra
 
 from tests.lab import cases, recorded, register
 from tests.lab.cases import Case
-from tests.lab.fleet import HARDENED, RELEASE, ROOT, WEB, Fleet
+from tests.lab.fleet import HARDENED, PART, RELEASE, ROOT, WEB, Fleet
 
 _costs: dict[str, float] = defaultdict(float)
 
@@ -27,18 +27,41 @@ def fleet() -> Fleet:
     return Fleet(RELEASE)
 
 
+class Containers:
+    """The scenario's own hosts, as an audit finds them."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    @cached_property
+    def before(self) -> dict[str, Any]:
+        """The records of their audit before anything touched them."""
+        self._fleet.restore("pristine")
+        return self._fleet.audit("before")
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """The records of their audit when hardened."""
+        self._fleet.restore(HARDENED)
+        return self._fleet.audit("kept")
+
+
 @pytest.fixture(scope="session")
-def before(fleet: Fleet) -> dict[str, Any]:
+def containers(fleet: Fleet) -> Containers:
+    """The scenario's own hosts; each audit is made when a test first asks for it."""
+    return Containers(fleet)
+
+
+@pytest.fixture(scope="session")
+def before(containers: Containers) -> dict[str, Any]:
     """The records of the audit of hosts that were never touched."""
-    fleet.restore("pristine")
-    return fleet.audit("before")
+    return containers.before
 
 
 @pytest.fixture(scope="session")
-def kept(fleet: Fleet) -> dict[str, Any]:
+def kept(containers: Containers) -> dict[str, Any]:
     """The records of the audit of hardened hosts that nobody broke."""
-    fleet.restore(HARDENED)
-    return fleet.audit("kept")
+    return containers.kept
 
 
 @pytest.fixture
@@ -123,11 +146,11 @@ def machines(fleet: Fleet) -> Machines:
 
 @dataclass(frozen=True)
 class Round:
-    """One audit of several cases at once, of their hosts. records: by host; baseline: of all hosts, before."""
+    """One audit of several cases at once, of their hosts. records: by host; baseline: the same, before the cases."""
 
     cases: Sequence[Case]
     records: dict[str, Any]
-    baseline: dict[str, Any]
+    baseline: Mapping[str, Any]
 
 
 class Rounds:
@@ -139,11 +162,11 @@ class Rounds:
         kind: str,
         told: Sequence[Case],
         snapshot: str,
-        baseline: dict[str, Any],
+        containers: Callable[[], Mapping[str, Any]],
         machines: Callable[[], Mapping[str, Any]],
     ) -> None:
-        self._fleet, self._kind, self._snapshot, self._baseline = fleet, kind, snapshot, baseline
-        self._machines = machines
+        self._fleet, self._kind, self._snapshot = fleet, kind, snapshot
+        self._containers, self._machines = containers, machines
         self._rounds = cases.rounds(told)
         self._played: dict[int, Round] = {}
 
@@ -159,10 +182,10 @@ class Rounds:
 
     def _play(self, number: int) -> Round:
         together = self._rounds[number]
-        baseline = {**self._baseline, **self._machines_among(together)}
-        begun = time.monotonic()
         named = [case.host for case in together]
         hosts = self._fleet.only([*named, *(cases.KEEPERS[host] for host in named if host in cases.KEEPERS)])
+        baseline = self._before(hosts)
+        begun = time.monotonic()
         hosts.restore(self._snapshot)
         scripts: dict[str, str] = {}
         for case in together:
@@ -172,13 +195,16 @@ class Rounds:
         records = hosts.audit(run, *self._register(together))
         for case in together:
             _costs[case.measure] += (time.monotonic() - begun) / len(together)
-        played = Round(together, records, {host: baseline[host] for host in hosts.hosts})
-        recorded.keep(self._fleet.release, run, list(map(str, together)), records)
+        played = Round(together, records, baseline)
+        recorded.keep(self._fleet.lab.name, run, list(map(str, together)), records)
         return played
 
-    def _machines_among(self, together: Sequence[Case]) -> Mapping[str, Any]:
-        """What an audit says of the virtual machines before the cases; they are brought up when a case needs one."""
-        return self._machines() if any(case.host in self._fleet.machines for case in together) else {}
+    def _before(self, hosts: Fleet) -> Mapping[str, Any]:
+        """What an audit says of hosts before the cases; virtual machines are brought up when a case needs one."""
+        machines = set(hosts.hosts) & set(hosts.machines)
+        records = dict(self._containers()) if set(hosts.hosts) - machines else {}
+        records.update(self._machines() if machines else {})
+        return {host: records[host] for host in hosts.hosts}
 
     @staticmethod
     def _register(together: Sequence[Case]) -> list[str]:
@@ -192,15 +218,17 @@ class Rounds:
 
 
 @pytest.fixture(scope="session")
-def sabotaged(fleet: Fleet, kept: dict[str, Any], machines: Machines) -> Rounds:
+def sabotaged(fleet: Fleet, containers: Containers, machines: Machines) -> Rounds:
     """The rounds of tests/sabotage."""
-    return Rounds(fleet, "sabotage", cases.sabotage(fleet.release), HARDENED, kept, lambda: machines.kept)
+    told = cases.sabotage(fleet.release, PART)
+    return Rounds(fleet, "sabotage", told, HARDENED, lambda: containers.kept, lambda: machines.kept)
 
 
 @pytest.fixture(scope="session")
-def honest(fleet: Fleet, before: dict[str, Any], machines: Machines) -> Rounds:
+def honest(fleet: Fleet, containers: Containers, machines: Machines) -> Rounds:
     """The rounds of tests/honest."""
-    return Rounds(fleet, "honest", cases.honest(fleet.release), "pristine", before, lambda: machines.before)
+    told = cases.honest(fleet.release, PART)
+    return Rounds(fleet, "honest", told, "pristine", lambda: containers.before, lambda: machines.before)
 
 
 # -- what it cost ---------------------------------------------------------------------------------------------
@@ -218,8 +246,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is tried on another release; begin with hosts that nobody changes, which need no restore."""
-    elsewhere = [item for item in items if (mark := item.get_closest_marker("only")) and mark.args != (RELEASE,)]
+    """Leave out what is tried elsewhere; begin with hosts that nobody changes, which need no restore."""
+    elsewhere = [item for item in items if _of_another_release(item) or _of_another_part(item)]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if item not in elsewhere]
     items.sort(key=lambda item: Path(item.fspath).stem != "test_hardened")
+
+
+def _of_another_release(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("only")
+    return bool(mark) and mark.args != (RELEASE,)
+
+
+def _of_another_part(item: pytest.Item) -> bool:
+    """Whether it is about other hosts than this run's; cases were chosen before."""
+    if not PART or Path(item.fspath).stem in ("test_sabotage", "test_honest"):
+        return False
+    part = cases.MACHINES_PART if "machines" in item.fixturenames else cases.CONTAINERS_PART
+    return part != PART

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 RELEASES = ("bookworm", "trixie")
 RELEASE = os.environ.get("LAB_RELEASE", "trixie")  # that of this run
+PART = os.environ.get("LAB_PART", "")  # of the hosts that this run is about, cases.CONTAINERS_PART or …; '' is all
 WEB = ("web1", "web2")  # nginx, Apache
 HARDENED = "hardened"  # the snapshot that the scenario takes once harden has run twice
 PLAY_LIMIT = 240  # seconds

@@ -34,7 +34,7 @@ _raw:
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -77,15 +77,20 @@ def inventory(host: str, groups: Iterable[str], told: Mapping[str, Any], stateme
     named = [group for group in groups if group not in ("all", "ungrouped")]
     about = {promise.id for promise in statement.promises_for(host, named)}
     waived = [one.as_dict() for one in statement.waivers if one.promise in about and matches(one.hosts, host, named)]
-    register = told[STATEMENT]
-    narrowed = {
-        **told,
-        STATEMENT: {**register, "promises": [one for one in register["promises"] if one["id"] in about]},
-        WAIVERS: waived,
-    }
+    narrowed = {**told, STATEMENT: narrow(told[STATEMENT], about), WAIVERS: waived}
     # as JSON has it, for dates are texts there and templates can be found
     text = json.dumps(narrowed, default=str)
     if "{{" in text or "{%" in text or "{#" in text:
         raise AnsibleLookupError("own_inventory: the register or an option holds '{{', '{%' or '{#' after templating")
     hosts = {"hosts": {host: {**HERE, **json.loads(text)}}}
     return {"all": {**hosts, "children": {group: {"hosts": {host: {}}} for group in named}} if named else hosts}
+
+
+def narrow(register: Mapping[str, Any], about: Collection[str]) -> dict[str, Any]:
+    """The register with these promises only, and with the conflicts that name none of the others."""
+    others = {str(promise["id"]) for promise in register["promises"]} - set(about)
+    narrowed = {**register, "promises": [promise for promise in register["promises"] if promise["id"] in about]}
+    if "conflicts" in register:
+        told = register["conflicts"]
+        narrowed["conflicts"] = [conflict for conflict in told if others.isdisjoint(conflict["between"])]
+    return narrowed

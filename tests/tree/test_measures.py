@@ -17,6 +17,7 @@ from tests.lab import register
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = {"sabotage": 10, "honest": 4}
 LANGUAGES = {"nl", "en"}
+OTHER_ROLES = {"audit_schedule"}  # that keep no promise of their own, and write their options by hand
 
 
 def imported() -> list[str]:
@@ -69,7 +70,7 @@ def test_the_two_lists_are_equal():
 
 
 def test_no_role_no_table_and_no_file_of_checks_stands_outside_of_them():
-    roles = {path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml")}
+    roles = {path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml")} - OTHER_ROLES
     tables, checks = (
         {path.stem for path in ROOT.glob(f"plugins/module_utils/{package}/[a-z]*.py")}
         for package in ("_measures", "_checks")
@@ -140,6 +141,19 @@ def test_its_declaration_is_whole(measure):
     assert {name for check in checks for name in check.options} == judged
     assert len({check.name for check in checks}) == len(checks)
     assert all(option.promisable for option in measure.options if option.judged)
+
+
+# -- other roles ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", sorted(OTHER_ROLES))
+def test_what_another_role_specifies_is_what_it_defaults_to(role):
+    folder = ROOT / "roles" / role
+    specs = yaml.safe_load((folder / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((folder / "defaults/main.yml").read_text())
+    assert {name: spec.get("default") for name, spec in specs.items() if not spec.get("required")} == defaults
+    assert all(name.startswith(f"{role}_") for name in specs)
+    assert (folder / "README.md").is_file()
 
 
 # -- the cases --------------------------------------------------------------------------------------------------

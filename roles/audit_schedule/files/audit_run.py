@@ -6,9 +6,9 @@
 
 Usage: audit_run.py SETTINGS        a JSON file that the role audit_schedule writes
 
-systemd names the folder of the runs ($STATE_DIRECTORY) and that of the secrets ($CREDENTIALS_DIRECTORY): 'notify' (URLs
-of apprise, one a line), 'ping' (a URL), 'ssh_key', 'vault_password'. The exit status is 0 if a report was written and
-every notice was taken.
+systemd names the folder of the runs ($STATE_DIRECTORY), and the settings that of the secrets: 'notify' (URLs of
+apprise, one a line), 'ping' (a URL), 'vault_password', 'ssh_key'. An empty file is no secret. The exit status is 0 if a
+report was written and every notice was taken.
 """
 
 from __future__ import annotations
@@ -198,16 +198,15 @@ def forget(reports: Path, keep_days: int, now: dt.datetime) -> list[str]:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What the role set. folder: where runs and memory are; secrets: by name."""
+    """What the role set. folder: where runs and memory are."""
 
     settings: Mapping[str, Any]
     folder: Path
-    secrets: Path | None
 
     def secret(self, name: str) -> Path | None:
-        """The file of a secret, where there is one that holds anything."""
-        path = self.secrets / name if self.secrets else None
-        return path if path and path.is_file() and path.stat().st_size else None
+        """The file of a secret, where there is one that holds anything. Raises OSError where that cannot be read."""
+        path = Path(self.settings["secrets"]) / name
+        return path if path.exists() and path.read_bytes().strip() else None
 
     def lines(self, name: str) -> list[str]:
         """The lines of a secret."""
@@ -315,9 +314,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     os.umask(0o077)
     signal.signal(signal.SIGTERM, lambda *_told: sys.exit("error: ended by a signal"))
-    secrets = os.environ.get("CREDENTIALS_DIRECTORY")
-    settings = json.loads(Path(arguments[0]).read_text())
-    schedule = Schedule(settings, Path(os.environ["STATE_DIRECTORY"]), Path(secrets) if secrets else None)
+    schedule = Schedule(json.loads(Path(arguments[0]).read_text()), Path(os.environ["STATE_DIRECTORY"]))
     return 0 if once(schedule, lambda: dt.datetime.now(dt.timezone.utc)) else 1
 
 

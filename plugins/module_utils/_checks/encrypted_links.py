@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from .._measure import Check
 from .encrypted_links_mail import check_mail_doors, check_submission
+from .encrypted_links_sent import check_backup_sent, check_syslog_received, check_syslog_sent
 
 CHECKS: tuple[Check, ...] = (
     Check("mail_doors", ("accepts",), check_mail_doors),
     Check("submission", ("accepts",), check_submission),
+    Check("syslog_sent", ("sends", "peer_verified"), check_syslog_sent),
+    Check("syslog_received", ("accepts",), check_syslog_received),
+    Check("backup_sent", ("sends", "peer_verified"), check_backup_sent),
 )

@@ -41,6 +41,11 @@ OTHERS = {
 }  # fmt: skip
 # these copy files elsewhere, as a backup perhaps
 _COPIERS = ("rclone", "rsync", "lftp", "s3cmd")
+# programs that may send data to another machine, beside those above
+_SENDERS = (
+    "aws", "curl", "ftp", "gsutil", "mc", "nc", "ncat", "ncftpput", "netcat", "s5cmd", "scp", "sftp", "socat", "ssh",
+    "sshpass", "tnftp", "wput",
+)  # fmt: skip
 
 _WRAPPERS = {  # programs that run another one: their options that take a value
     "nice": "n", "ionice": "cnp", "nohup": "", "exec": "", "command": "", "chronic": "", "time": "", "setsid": "",
@@ -119,13 +124,29 @@ class Call:
         return not any(UNKNOWN in word for words in (self.arguments, *self.flags.values()) for word in words)
 
 
+@dataclass(frozen=True, eq=False)
+class Command:
+    """A call of another program that may send data, in a job. environment: with secrets; fed: by another's output."""
+
+    words: tuple[str, ...] = field(repr=False)
+    user: str
+    source: str
+    environment: Mapping[str, str] = field(repr=False)
+    fed: bool = False
+
+
 @dataclass(frozen=True)
 class Found:
-    """What was found in all jobs. others: other backup programs, with where; unread: what was not understood."""
+    """What was found in all jobs.
+
+    others: other backup programs, with where; unread: what was not understood; commands: those that may send data, of
+    jobs that are not switched off.
+    """
 
     calls: tuple[Call, ...]
     others: tuple[tuple[str, str], ...]
     unread: tuple[str, ...]
+    commands: tuple[Command, ...] = ()
 
 
 def found(host: Host) -> Found:
@@ -136,6 +157,7 @@ def found(host: Host) -> Found:
 def _found(host: Host) -> Found:
     walk = _Walk(host)
     walk.all(running.jobs(host))
+    commands = tuple(walk.commands)
     # a timer that was switched off is told where nothing else backs up: one that was replaced by another is history
     stopped = running.unloaded(host)
     backs_up = any(call.command == "backup" for call in walk.calls)
@@ -144,7 +166,7 @@ def _found(host: Host) -> Found:
         name = os.path.basename(process.program)
         if name in OTHERS and not process.contained:
             walk.others.setdefault(OTHERS[name], f"process {name}")
-    return Found(tuple(walk.calls), tuple(walk.others.items()), tuple(dict.fromkeys(walk.unread)))
+    return Found(tuple(walk.calls), tuple(walk.others.items()), tuple(dict.fromkeys(walk.unread)), commands)
 
 
 # -- systemd's units --------------------------------------------------------------------------------------------------
@@ -306,6 +328,7 @@ class _Walk:
         self.host = host
         self.calls: list[Call] = []
         self.others: dict[str, str] = {}
+        self.commands: list[Command] = []
         self.unread: list[str] = []
 
     def all(self, jobs: Sequence[Job]) -> None:
@@ -381,6 +404,8 @@ class _Walk:
             return
         environment = {**frame.environment, **own}
         name = os.path.basename(words[0])
+        if name in _SENDERS or name in OTHERS or name in _COPIERS:
+            self.commands.append(Command(tuple(words), user, frame.source, environment, bool(fed)))
         if name == "set":
             frame.strict = frame.strict or bool(re.search(r"(^|\s)-\w*e|errexit", " ".join(words[1:])))
         elif name in (".", "source") and len(words) > 1:

@@ -68,10 +68,15 @@ class Sieve:
 # Each logs in over TLS with a server that it makes sure of by this authority, or in plain where it is given none.
 
 
-def postgresql(password: str, authority: Path | None) -> None:
+def customers(authority: Path | None) -> psycopg.Connection:
     tls = f"sslmode=verify-full sslrootcert={authority}" if authority else "sslmode=disable"
-    server = f"host={DATABASES} hostaddr={socket.gethostbyname(DATABASES)} connect_timeout={LIMIT}"
-    with psycopg.connect(f"{server} dbname=klanten user=klanten password=klanten {tls}") as connection:
+    address = socket.getaddrinfo(DATABASES, 5432)[0][4][0]
+    server = f"host={DATABASES} hostaddr={address} connect_timeout={LIMIT}"
+    return psycopg.connect(f"{server} dbname=klanten user=klanten password=klanten {tls}")
+
+
+def postgresql(password: str, authority: Path | None) -> None:
+    with customers(authority) as connection:
         assert connection.execute("SELECT count(*) FROM customer").fetchone() == (2000,)
 
 
@@ -107,7 +112,7 @@ def managesieve(password: str, authority: Path | None) -> None:
 
 
 def submission(password: str, authority: Path | None) -> None:
-    with smtplib.SMTP(MAIL, 587, timeout=LIMIT) as client:
+    with smtplib.SMTP(MAIL, 587, "machine.example", LIMIT) as client:
         if authority:
             client.starttls(context=ssl.create_default_context(cafile=authority))
         client.login(MAILBOX, password)
@@ -134,7 +139,6 @@ def servers(fleet: Fleet) -> Iterator[Fleet]:
     ask = socket.getaddrinfo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", lambda name, *more, **named: ask(known.get(name, name), *more, **named))
-        patch.setattr(socket, "gethostbyname", known.__getitem__)
         yield fleet.only(list(SERVERS.values()))
 
 
@@ -161,6 +165,17 @@ def password(servers: Fleet) -> str:
 @pytest.mark.parametrize("client", OPEN)
 def test_before_a_program_elsewhere_is_let_in_without_tls(client, untouched, password):
     client(password, None)
+
+
+@pytest.mark.only("trixie")
+def test_whoever_is_connected_in_plain_is_not_cut_off(untouched):
+    databases = untouched.only(["data1"])
+    with customers(None) as connection:
+        played = databases.play("harden", "--tags", "encrypted_links")
+        assert played.status != 0
+        assert "PostgreSQL 17/main: 1 plain connection (10." in played.output
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    postgresql("", None)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

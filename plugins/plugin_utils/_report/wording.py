@@ -396,8 +396,8 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
         "en": "One of the two runs was limited: they are compared in what both asked.",
         "nl": "Een van beide controles was beperkt: zij zijn vergeleken in wat beide hebben bekeken.",
     },
-    "changes.newly_broken": {"en": "Newly broken", "nl": "Nieuw geschonden"},
-    "changes.otherwise": {"en": "Otherwise another verdict", "nl": "Om andere redenen een ander oordeel"},
+    "changes.newly_broken": {"en": "Newly broken", "nl": "Nieuwe schendingen"},
+    "changes.otherwise": {"en": "Other changes on the servers", "nl": "Andere veranderingen op de servers"},
     "changes.ran_out": {
         "en": "A waiver or an attestation ran out",
         "nl": "Een uitzondering of verklaring is verlopen",
@@ -408,7 +408,7 @@ TEXTS: Mapping[str, Mapping[str, Text]] = {
     },
     "changes.register": {
         "en": "The register asks or allows something else than before",
-        "nl": "Het register vraagt of staat iets anders toe dan eerst",
+        "nl": "Het register vraagt iets anders, of staat iets anders toe",
     },
     "changes.first": {"en": "Asked there for the first time", "nl": "Daar voor het eerst bekeken"},
     "changes.mended": {"en": "Mended", "nl": "Hersteld"},

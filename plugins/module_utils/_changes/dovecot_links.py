@@ -33,17 +33,23 @@ _LOGIN = re.compile(
 
 @dataclass(frozen=True)
 class _Language:
-    """How one generation says it. cleartext: the setting that lets passwords pass in plain, and how it says no."""
+    """How one generation says it.
+
+    cleartext: the setting that lets passwords pass in plain, and how it says no; asked: what shows the certificate.
+    """
 
     cleartext: tuple[str, str]
     certificate: str
     key: str
     shown: str
+    asked: str
 
 
 _LANGUAGES: Mapping[tuple[int, int], _Language] = {
-    (2, 3): _Language(("disable_plaintext_auth", "yes"), "ssl_cert", "ssl_key", "<{}"),
-    (2, 4): _Language(("auth_allow_cleartext", "no"), "ssl_server_cert_file", "ssl_server_key_file", "{}"),
+    (2, 3): _Language(("disable_plaintext_auth", "yes"), "ssl_cert", "ssl_key", "<{}", "ssl_cert"),
+    (2, 4): _Language(
+        ("auth_allow_cleartext", "no"), "ssl_server_cert_file", "ssl_server_key_file", "{}", "ssl_server"
+    ),
 }
 
 
@@ -96,8 +102,10 @@ def _plan(host: Host, transaction: Transaction, wanted: Wanted, language: _Langu
     let_it_be_read(host, transaction, main, _OWN, found)
     yield from overrule(transaction, found, own, settings)
     transaction.validations.append(Validation(("doveconf", "-n")))
-    shown = {key: value for key, value in settings.items() if key != language.key}  # which is not told
+    shown = {key: value for key, value in settings.items() if key not in (language.certificate, language.key)}
     transaction.judges.append(lambda: not_in_effect(transaction, shown))
+    if language.certificate in settings:
+        transaction.judges.append(lambda: _other_certificate(transaction, language, wanted))
     transaction.reloads.append("dovecot")
     if postfix_log.asks_dovecot(host):
         transaction.reloads.append("postfix")  # which otherwise goes on asking the process that was there before
@@ -120,11 +128,7 @@ def _certificate(
     host: Host, wanted: Wanted, language: _Language, before: Collection[str], now: Mapping[str, str]
 ) -> dict[str, str]:
     """The certificate that it gets, nothing where it keeps its own. Raises ChangeError where there is none."""
-    shown = host.run("doveconf", language.certificate).stdout.partition("=")[2].strip().lstrip("<").strip('"')
-    if not shown:  # 2.4 tells it as a block's
-        block = host.run("doveconf", "-n").stdout
-        told = re.search(r"^ssl_server \{\n(?:.*\n)*?  cert_file = (\S+)", block, re.MULTILINE)
-        shown = told[1] if told else ""
+    shown = _certificate_in(host.run("doveconf", language.asked).stdout)
     there = bool(shown) and host.stat(shown) is not None
     pair = link_certificate.given(wanted)
     if pair is not None and (
@@ -139,6 +143,18 @@ def _certificate(
             "Dovecot has no certificate that is there: set encrypted_links_certificate and encrypted_links_key"
         )
     return {}
+
+
+def _certificate_in(told: str) -> str:
+    """The certificate's file in what doveconf prints, '' for none."""
+    found = re.search(r'^\s*(?:ssl_cert|cert_file) = <?"?([^"\n]+)', told, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _other_certificate(transaction: Transaction, language: _Language, wanted: Wanted) -> str:
+    """Which certificate Dovecot has after all, '' where it is the one that it was given."""
+    shown = _certificate_in(transaction.call(("doveconf", language.asked)).stdout)
+    return "" if shown == wanted.certificate else f"Dovecot still has the certificate {shown}, not {wanted.certificate}"
 
 
 def _plain_logins(host: Host) -> dict[str, int]:

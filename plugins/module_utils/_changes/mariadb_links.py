@@ -29,6 +29,7 @@ from . import link_certificate
 from .link_edits import HEADER, Wanted, doors, is_reached, refuse_to_cut_off, settled
 
 _OLDEST = (10, 5, 2)  # the first with require_secure_transport
+_VERIFYING = (11, 4)  # the first whose clients verify what they are not told to
 _OWN = "/etc/mysql/mariadb.conf.d/99-privacy-hosting-links.cnf"
 _REQUIRED = "require_secure_transport"
 _GOOD_VERSIONS = "TLSv1.2,TLSv1.3"
@@ -57,15 +58,22 @@ def plan(host: Host, transaction: Transaction, wanted: Wanted) -> Iterator[str]:
         elif is_reached(host, server.pids):
             if len(found) > 1:
                 raise ChangeError(f"{len(found)} MariaDB servers are here; only one can be set up, and none was")
-            _plan(host, transaction, wanted, server)
+            yield from _plan(host, transaction, wanted, server)
 
 
-def _plan(host: Host, transaction: Transaction, wanted: Wanted, server: Server) -> None:
+def _plan(host: Host, transaction: Transaction, wanted: Wanted, server: Server) -> Iterator[str]:
     now = _variables(server)
     _refuse_strangers(host, server, now)
     text = host.read(_OWN) if host.stat(_OWN) is not None else ""
     own = dict(re.findall(r"^(\w+) = (.*)$", text, re.MULTILINE))
-    settings = _settings(host, transaction, wanted, server, now, own)
+    pair = _pair(host, wanted, now, own)
+    if pair is not None and now["have_ssl"] == "YES" and not _is_trusted(transaction, now, pair):
+        yield (
+            f"{server.name} keeps the certificate that it makes for itself: this host does not trust the authority of "
+            f"{pair.certificate}, so its own programs would not connect; see update-ca-certificates"
+        )
+        pair = None
+    settings = _settings(host, transaction, server, now, own, pair)
     open_now = _open_now(host, server, now)
     if now[_REQUIRED] != "ON":
         refuse_to_cut_off(
@@ -100,10 +108,14 @@ def _variables(server: Server) -> dict[str, str]:
     return {row[0]: row[1] for row in server.ask(f"SHOW GLOBAL VARIABLES WHERE variable_name IN ({names})")}
 
 
+def _version(now: Mapping[str, str]) -> tuple[int, ...]:
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", now.get("version", ""))
+    return tuple(map(int, found.groups())) if found else (0, 0, 0)
+
+
 def _refuse_strangers(host: Host, server: Server, now: Mapping[str, str]) -> None:
     """Raises ChangeError for what is no MariaDB as Debian sets it up."""
-    version = re.match(r"(\d+)\.(\d+)\.(\d+)", now.get("version", ""))
-    if "MySQL" in server.name or version is None or tuple(map(int, version.groups())) < _OLDEST:
+    if "MySQL" in server.name or _version(now) < _OLDEST:
         raise ChangeError(f"{server.name} {now.get('version', '')}: only MariaDB from 10.5.2 on is known")
     process: Process = next(one for one in host.processes() if one.pid == server.pids[0])
     files = [word for word in process.argv if word.startswith(("--defaults-file", "--no-defaults"))]
@@ -116,7 +128,12 @@ def _refuse_strangers(host: Host, server: Server, now: Mapping[str, str]) -> Non
 
 
 def _settings(
-    host: Host, transaction: Transaction, wanted: Wanted, server: Server, now: Mapping[str, str], own: Mapping[str, str]
+    host: Host,
+    transaction: Transaction,
+    server: Server,
+    now: Mapping[str, str],
+    own: Mapping[str, str],
+    pair: link_certificate.Pair | None,
 ) -> dict[str, str]:
     """The settings of the drop-in, those that it has already among them."""
     found = dict(own)
@@ -124,12 +141,9 @@ def _settings(
         found[_REQUIRED] = "ON"
     if {part.strip() for part in now["tls_version"].split(",")} - set(_GOOD_VERSIONS.split(",")):
         found["tls_version"] = _GOOD_VERSIONS
-    pair = link_certificate.given(wanted)
-    none_of_its_own = not now["ssl_cert"] or "ssl_cert" in own or link_certificate.is_placeholder(host, now["ssl_cert"])
-    if pair is not None and none_of_its_own and (now["have_ssl"] != "YES" or wanted.restart or "ssl_cert" in own):
+    if pair is not None:
         reload = f'mariadb {_access(transaction, server)} --socket={server.socket} --execute="FLUSH SSL"'
-        user = _user(host, server)
-        pair = link_certificate.for_service(host, transaction, pair, "mariadb", user, reload)
+        pair = link_certificate.for_service(host, transaction, pair, "mariadb", _user(host, server), reload)
         found["ssl_cert"], found["ssl_key"] = pair.certificate, pair.key
     elif now["have_ssl"] != "YES":
         raise ChangeError(
@@ -137,6 +151,21 @@ def _settings(
             "encrypted_links_key to files on the host"
         )
     return found
+
+
+def _pair(host: Host, wanted: Wanted, now: Mapping[str, str], own: Mapping[str, str]) -> link_certificate.Pair | None:
+    """The certificate that it gets, None where it keeps its own: for one that it has a restart is not asked for."""
+    pair = link_certificate.given(wanted)
+    none = not now["ssl_cert"] or "ssl_cert" in own or link_certificate.is_placeholder(host, now["ssl_cert"])
+    return pair if none and (now["have_ssl"] != "YES" or wanted.restart or "ssl_cert" in own) else None
+
+
+def _is_trusted(transaction: Transaction, now: Mapping[str, str], pair: link_certificate.Pair) -> bool:
+    """Whether the host's own programs will connect: from 11.4 on they verify certificates, also over the socket."""
+    if _version(now) < _VERIFYING:
+        return True
+    verify = ("openssl", "verify", "-CApath", "/etc/ssl/certs", "-untrusted", pair.certificate, pair.certificate)
+    return transaction.call(verify).rc == 0
 
 
 def _is_on(value: str | None) -> bool:
@@ -178,7 +207,7 @@ def _open_now(host: Host, server: Server, now: Mapping[str, str]) -> dict[str, i
             address = client.rpartition(":")[0]
             found[address] = found.get(address, 0) + 1
     ended = _ended_on_loopback(host, server.port)
-    if ended and now["have_ssl"] != "YES":
+    if ended:
         found["127.0.0.1"] = found.get("127.0.0.1", 0) + ended
     return found
 

@@ -25,6 +25,7 @@ from lab.network import Network
 INSTALLED_AT_HOUR = 9  # of the day, UTC
 ACCOUNT = "debian"  # Ansible's
 TRUST = "/etc/lab"  # where a server has the authorities of the lab
+OWN_AUTHORITY = "/usr/local/share/ca-certificates/lab.crt"  # where a server has it that trusts the lab's own one
 FILES = machine.REPOSITORY / "lab" / "files"
 
 _OWNERS = {"root": 0, "adm": 4, "www-data": 33, ACCOUNT: 1000}
@@ -50,6 +51,11 @@ for entries in seeded/*.journal; do
     umount proc
     rm -r seeded
 done
+if [ -e "${OWN_AUTHORITY#/}" ]; then
+    mount --bind /dev dev
+    chroot "$root" update-ca-certificates > /dev/null 2>&1
+    umount dev
+fi
 touch -d "$INSTALLED" etc/machine-id etc/hostname etc/ssh/ssh_host_*_key* var/log/apt var/lib/dpkg/info/*.list
 """
 _FURNISH_CONTAINER = f"""
@@ -63,6 +69,7 @@ root=$("$@" mount "$CONTAINER")
 class Host:
     """One server of the fleet, as hosts.yml describes it.
 
+    trusts_authority: whether its programs take certificates of the lab's authority as they take others.
     disks: size of each disk beside the first by its serial number; who has some is a virtual machine, no container.
     """
 
@@ -75,6 +82,7 @@ class Host:
     logs: tuple[dict[str, Any], ...] = ()
     accounts: tuple[str, ...] = ()
     certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trusts_authority: bool = False
     issues_certificates: bool = False
     mailboxes: tuple[str, ...] = ()
     mail_per_day: dict[str, int] = field(default_factory=dict)
@@ -163,6 +171,7 @@ class Furniture:
     def _settings(self, host: Host) -> dict[str, str]:
         """What the shell text that furnishes a host is told."""
         return {
+            "OWN_AUTHORITY": OWN_AUTHORITY,
             "INSTALLED": f"{self._moments()[1]:%Y-%m-%dT%H:%M:%SZ}",
             "ACCOUNTS": "".join(
                 [
@@ -236,7 +245,9 @@ class Furniture:
             pair = self._certificates.site(name, now, **described)
             yield f"/etc/ssl/certs/{name}.pem", pair.certificate.read_bytes(), 0o644, "root"
             yield f"/etc/ssl/private/{name}.key", pair.key.read_bytes(), 0o600, "root"
-        yield f"{TRUST}/acme-ca.pem", self._certificates.authority(now).certificate.read_bytes(), 0o644, "root"
+        authority = self._certificates.authority(now).certificate.read_bytes()
+        for path in (f"{TRUST}/acme-ca.pem", *([OWN_AUTHORITY] if host.trusts_authority else [])):
+            yield path, authority, 0o644, "root"
         if not host.issues_certificates:
             yield f"{TRUST}/authorities.pem", self.authorities.read_bytes(), 0o644, "root"
 

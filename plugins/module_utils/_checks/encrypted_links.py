@@ -10,10 +10,18 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 from .._measure import Check
+from .encrypted_links_databases import check_mariadb, check_postgresql, check_redis
+from .encrypted_links_ldap import check_ldap
 from .encrypted_links_mail import check_mail_doors, check_submission
+from .encrypted_links_replication import check_replication
 from .encrypted_links_sent import check_backup_sent, check_syslog_received, check_syslog_sent
 
 CHECKS: tuple[Check, ...] = (
+    Check("postgresql", ("accepts",), check_postgresql),
+    Check("mariadb", ("accepts",), check_mariadb),
+    Check("redis", ("accepts",), check_redis),
+    Check("ldap", ("accepts",), check_ldap),
+    Check("replication", ("sends", "peer_verified"), check_replication),
     Check("mail_doors", ("accepts",), check_mail_doors),
     Check("submission", ("accepts",), check_submission),
     Check("syslog_sent", ("sends", "peer_verified"), check_syslog_sent),

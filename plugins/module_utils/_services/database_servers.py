@@ -112,6 +112,7 @@ _ASKING_S = 30.0  # that asking may take, on a machine that is busy
 _READ_ONLY = f"-c default_transaction_read_only=on -c statement_timeout={_SECONDS}s -c lock_timeout=1s"
 _DEFAULTS = ("", "/root/.my.cnf", "/etc/mysql/debian.cnf")  # where a password for root may stand, '' for none
 _AFTER_COMMAND = "' "  # a command is quoted where it is told of
+_NAMED = "/* with names */ "  # begins a statement whose columns' names are wanted
 _QUOTE = re.compile(r"[^\x20-\x7e]")
 
 
@@ -170,6 +171,11 @@ class Server:
             return _ask_postgresql(self, statement, database or "postgres")
         except Unseen as unseen:  # without the command, which holds the statement
             raise Unseen(f"{self.name} could not be asked: {str(unseen).rpartition(_AFTER_COMMAND)[2]}") from None
+
+    def ask_named(self, statement: str) -> list[dict[str, str]]:
+        """What ask yields, by the names of the columns; MariaDB alone. Raises Unseen."""
+        rows = self.ask(_NAMED + statement)
+        return [dict(zip(rows[0], row)) for row in rows[1:]]
 
     def paths(self) -> dict[str, list[str]]:
         """Where its files are, by role (data, tablespace, wal, binlog, temporary, log), as the server calls them.
@@ -257,7 +263,7 @@ def _running(host: Host, kind: str, process: Process, processes: Sequence[Proces
         ports = sorted({one.port for one in host.listeners() if process.pid in one.pids and one.protocol[:3] == "tcp"})
         port = ports[0] if ports else 0
         if kind == MARIADB:
-            socket = next((path for path in _unix_sockets(host, process.pid) if path.startswith("/")), "")
+            socket = next((path for path in unix_sockets(host, process.pid) if path.startswith("/")), "")
             title = "MySQL" if not _is_mariadb(host, process) else title
             title += "" if unit in ("mariadb.service", "mysql.service") else f" in {directory}"
         else:
@@ -299,8 +305,8 @@ def _lines(host: Host, path: str) -> list[str]:
         return []
 
 
-def _unix_sockets(host: Host, pid: int) -> list[str]:
-    """The paths of the Unix sockets that a process listens on."""
+def unix_sockets(host: Host, pid: int) -> list[str]:
+    """The paths of the Unix sockets that a process listens on. Raises Unseen."""
     paths = {}
     for line in _lines(host, "/proc/net/unix")[1:]:
         fields = line.split()
@@ -461,8 +467,9 @@ def _ask_mariadb(server: Server, statement: str) -> list[list[str]]:
         try:
             result = server.host.run(
                 client, f"--defaults-file={path}" if path else "--no-defaults", "--protocol=socket",
-                f"--socket={server.socket}", *(() if path else ("--user=root",)), "--batch", "--skip-column-names",
-                "--disable-tee", "--connect-timeout=5", "--init-command=SET SESSION TRANSACTION READ ONLY",
+                f"--socket={server.socket}", *(() if path else ("--user=root",)), "--batch",
+                *(() if statement.startswith(_NAMED) else ("--skip-column-names",)), "--disable-tee",
+                "--connect-timeout=5", "--init-command=SET SESSION TRANSACTION READ ONLY",
                 "--database=", "--execute", statement, timeout=_ASKING_S,
             )  # fmt: skip
         except Unseen as unseen:

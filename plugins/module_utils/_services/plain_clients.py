@@ -271,7 +271,8 @@ _BUSY, _CONFIDENTIALITY, _UNAVAILABLE = 51, 13, 52
 
 
 def ask_ldap(address: str, port: int, base: str = "") -> Plain:
-    """Log in as an unknown name, then read the entry of that name ('': the server's own), without StartTLS."""
+    """Log in without StartTLS, then read an entry: as an unknown name below that entry, or anonymously at the server's
+    own entry (''). A name outside of all that the server keeps would be refused before encryption is looked at."""
     plain = _told(lambda line: _ldap(line, base), address, port)
     return ends_in_tls(address, port) if plain.answer in (SILENT, OTHER) else plain
 
@@ -287,8 +288,8 @@ def _ldap_message(number: int, operation: bytes) -> bytes:
 
 
 def _ldap(line: _Line, base: str) -> Plain:
-    name = _ber(4, f"cn={USER}".encode())
-    line.send(_ldap_message(1, _ber(0x60, _ber(2, b"\3"), name, _ber(0x80, b"no password"))))
+    name, password = (f"cn={USER},{base}".encode(), b"none") if base else (b"", b"")
+    line.send(_ldap_message(1, _ber(0x60, _ber(2, b"\3"), _ber(4, name), _ber(0x80, password))))
     bound = _ldap_result(line)
     line.send(
         _ldap_message(

@@ -13,6 +13,7 @@ from .._measure import Check
 from .encrypted_links_databases import check_mariadb, check_postgresql, check_redis
 from .encrypted_links_ldap import check_ldap
 from .encrypted_links_mail import check_mail_doors, check_submission
+from .encrypted_links_relay import check_relay
 from .encrypted_links_replication import check_replication
 from .encrypted_links_sent import check_backup_sent, check_syslog_received, check_syslog_sent
 
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     Check("replication", ("sends", "peer_verified"), check_replication),
     Check("mail_doors", ("accepts",), check_mail_doors),
     Check("submission", ("accepts",), check_submission),
+    Check("relay", ("sends", "peer_verified"), check_relay),
     Check("syslog_sent", ("sends", "peer_verified"), check_syslog_sent),
     Check("syslog_received", ("accepts",), check_syslog_received),
     Check("backup_sent", ("sends", "peer_verified"), check_backup_sent),

@@ -220,6 +220,11 @@ def _place(server: Dovecot, key: str) -> str:
 def _versions(server: Dovecot, protocol: str, seen: Seen | None) -> Judged:
     """Whether Dovecot keeps old versions out: by its files, else as it was seen. OpenSSL refuses more than it says."""
     told, source = server.get("ssl_min_protocol", protocol), server.source("ssl_min_protocol")
+    for block in server.root.all():
+        own = block.values.get("ssl_min_protocol", "")
+        if block.kind in ("remote", "local", "local_name") and own and own.lower() not in _ENOUGH:
+            why = f"TLS below 1.2 is not forbidden in a block of its own ({block.kind}, ssl_min_protocol = {own})"
+            return Judged(None, why, source)
     if told.lower() in _ENOUGH:
         return Judged(True, "TLS 1.2 at least", source)
     if seen is not None and seen.old == "":
@@ -268,7 +273,7 @@ def check_mail_doors(host: Host, question: Question, option: str) -> Iterator[Fi
     kinds = [kind for kind in question.asked[option] if kind in MAILBOXES]
     if not kinds:
         return
-    server = _found(host, dovecots.find)
+    server = found(host, dovecots.find)
     doors = server.doors if isinstance(server, Dovecot) else []
     given: list[Finding] = []
     for kind in kinds:
@@ -281,7 +286,7 @@ def check_mail_doors(host: Host, question: Question, option: str) -> Iterator[Fi
     yield from given
 
 
-def _found(host: Host, find: object) -> object:
+def found(host: Host, find: object) -> object:
     """A server, or None where there is none or none that can be looked at; strangers() says why."""
     try:
         return find(host)  # type: ignore[operator]
@@ -374,7 +379,7 @@ def check_submission(host: Host, question: Question, option: str) -> Iterator[Fi
     if "submission" not in question.asked[option]:
         return
     told: list[Finding] = []
-    server, sender = _found(host, dovecots.find), _found(host, postfixes.find)
+    server, sender = found(host, dovecots.find), found(host, postfixes.find)
     if isinstance(server, Dovecot):
         doors = [door for door in server.doors if door.protocol.startswith("submission")]
         told += _of_dovecot(host, question, option, "submission", server, doors, "submission")

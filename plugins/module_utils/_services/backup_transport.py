@@ -397,7 +397,7 @@ def _arguments(words: Sequence[str]) -> list[str]:
 _RSYNC_VALUED = (
     "--exclude", "--include", "--exclude-from", "--include-from", "--files-from", "--filter", "-f", "--log-file",
     "--password-file", "--bwlimit", "--backup-dir", "--link-dest", "--compare-dest", "--copy-dest", "--port", "--chmod",
-    "--chown", "--suffix", "--timeout", "--contimeout", "--max-size", "--min-size", "--rsync-path", "--partial-dir", "-T",
+    "--chown", "--suffix", "--timeout", "--contimeout", "--max-size", "--min-size", "--rsync-path", "--partial-dir",
 )  # fmt: skip
 
 

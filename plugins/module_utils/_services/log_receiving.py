@@ -24,6 +24,8 @@ from .log_forwarding import Object, Rsyslog
 
 JOURNAL = "systemd-journal-remote"
 JOURNAL_PORT = 19532
+# what leaves out the versions that GnuTLS still has by default
+_NEWER = 'leave TLS 1.0 and 1.1 out (gnutlsPriorityString="NORMAL:-VERS-TLS1.0:-VERS-TLS1.1").'
 _PORTS = (514, 601, 6514)
 UNPROBED = Layer(OBSERVED, None, "probes are switched off (audit_probe)")
 
@@ -92,10 +94,13 @@ def _rsyslog(host: Host, listener: Listener) -> Door | None:
         return _of(name, listener, None, str(unseen), "rsyslog")
     tcp = listener.protocol.startswith("tcp")
     inputs = [one for one in _inputs(told) if one[1] == str(listener.port) and (one[0] != "imudp") == tcp]
-    if not inputs and not tcp:
-        known = [one for one in _inputs(told) if one[0] == "imudp"]
-        if not known and not told.unclear:
-            return None  # omfwd's own socket for what it sends
+    if (
+        not inputs
+        and not tcp
+        and not told.unclear
+        and all(port for kind, port, *_rest in _inputs(told) if kind == "imudp")
+    ):
+        return None  # by which omfwd sends
     if not inputs:
         why = "which of its inputs listens there cannot be told"
         return _of(name, listener, None, why, f"socket of {name}")
@@ -128,7 +133,7 @@ def _input(told: Rsyslog, kind: str, values: Object) -> tuple[bool | None, str, 
     if kind == "imrelp":
         mend = 'set tls="on" with tls.caCert, tls.myCert, tls.myPrivKey and tls.authMode="name".'
         on = values.of("tls").lower() == "on"
-        return (True, "imrelp with tls on", "") if on else (False, "imrelp takes lines without TLS", mend)
+        return (True, "imrelp takes TLS alone", _NEWER) if on else (False, "imrelp takes lines without TLS", mend)
     if kind != "imtcp":
         return None, f"{kind or 'an input without a type'} is not judged", ""
     mend = 'set StreamDriver.Name="gtls" StreamDriver.Mode="1" at module(load="imtcp" …).'
@@ -144,7 +149,7 @@ def _input(told: Rsyslog, kind: str, values: Object) -> tuple[bool | None, str, 
     if mode in ("", "0"):
         return False, "imtcp takes lines without TLS (StreamDriver.Mode is 0)", mend
     if mode == "1" and driver in ("gtls", "ossl", "mbedtls"):
-        return True, f"imtcp takes TLS alone (stream driver {driver}, mode 1)", ""
+        return True, f"imtcp takes TLS alone (stream driver {driver}, mode 1)", _NEWER
     return None, f"stream driver {driver or 'ptcp'} with mode {mode} is not judged", mend
 
 

@@ -39,6 +39,8 @@ LAYERS = [
     "plugin_utils._asking",
     "plugin_utils._register",
     "plugin_utils._statement",
+    "plugin_utils._text",
+    "plugin_utils._origin",
     "plugin_utils._verdict",
     "plugin_utils._report",
     "plugin_utils._ovh",

@@ -156,6 +156,16 @@ def test_prometheus_tells_verdicts_and_times(tmp_path):
     assert {word: found[f'privacy_hosting_promises{{verdict="{word}"}}'] for word in counts} == counts
 
 
+def test_prometheus_tells_what_is_newly_broken(tmp_path):
+    write_report(
+        tmp_path / "a", "a", "2026-11-19T16:50:00+00:00", [("web1", record(promises=[promise("kept")]))], ABOUT
+    )
+    written(tmp_path / "b", record(promises=[promise("broken")]))
+    found = series((tmp_path / "b" / "privacy_hosting.prom").read_text())
+    assert found['privacy_hosting_changes{kind="newly_broken"}'] == 1
+    assert found['privacy_hosting_changes{kind="mended"}'] == 0
+
+
 def test_prometheus_holds_no_evidence(tmp_path):
     written(tmp_path, record(promises=[promise("broken", findings=[finding("fail", observed="at 203.0.113.x")])]))
     assert "203.0.113" not in (tmp_path / "privacy_hosting.prom").read_text()

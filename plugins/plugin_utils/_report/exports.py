@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any, Protocol, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
+from .former import KINDS
 from .record import Record, applies
 
 # How a verdict shows where a test can pass, fail, be in error or be skipped. Unknown is no failure, and never a pass.
@@ -153,6 +154,10 @@ def prometheus(fleet: Mapping[str, Any]) -> str:
         ("promise", "The verdict on a promise on a host, as a label.", list(_verdicts(fleet))),
         ("promises", "How many promises of the statement have each verdict.", [
             ({"verdict": word}, count) for word, count in fleet["coverage"]["verdicts"].items()
+        ]),
+        ("changes", "How many verdicts are another than in the run before, by why.", [
+            ({"kind": kind}, sum(one["kind"] == kind for one in fleet["changes"]))
+            for kind in KINDS if fleet["previous"]
         ]),
         ("host_audited", "Whether a host of the inventory was reached and audited.", [
             ({"host": host["name"]}, int(host["state"] == "audited")) for host in fleet["hosts"]

@@ -120,7 +120,7 @@ def _server(
         yield finding(kind, option, subject, [*layers, *(way for way in inside if not way.good)], remedy)
     except Unseen as unseen:
         layers, remedy = [Layer(RUNNING, None, str(unseen), server.source)], "let root ask it on its Unix socket"
-        told = [as_layer(observed(host, question, kind, one)) for one in doors]
+        told = [as_layer(observed(host, question, kind, one)) for one in doors] if kind == REDIS else []
         yield finding(kind, option, subject, [*layers, *(one for one in told if one.good is False)], remedy)
 
 
@@ -396,16 +396,13 @@ _MARIADB_REMEDY = (
 def _mariadb(host: Host, question: Question, server: Server, doors: Sequence[Listener]) -> tuple[list[Layer], str]:
     variables = database_links.mariadb_variables(server)
     required = variables.get("require_secure_transport", "").upper() in ("ON", "1")
-    told = [observed(host, question, MARIADB, door) for door in doors]
-    layers = [one for one in map(as_layer, told) if required or one.good is not False]  # else accounts tell who may
-    layers += _mariadb_ports(variables, doors)
+    layers = list(_mariadb_ports(variables, doors))  # no plain login is tried: it counts those, and locks out by them
     if required:
         layers.append(Layer(RUNNING, True, "require_secure_transport is ON", "SHOW VARIABLES"))
         if not database_links.switched_on(server, "require_secure_transport"):
             what = "its files do not set require_secure_transport: from its next start on it is OFF"
             layers.append(Layer(CONFIGURED, False, what, "my_print_defaults --mysqld"))
-        refused_first = bool(told) and all(one is not None and one.answer == "refused" for one in told)
-        layers += [] if refused_first else _open_passwords(host, question, server, variables)
+        layers += _open_passwords(host, question, server, variables)
     else:
         layers += _by_account(host, question, server, variables)
     layers += _mariadb_tls(host, variables)

@@ -146,7 +146,7 @@ def others(host: Host, question: Question, kind: str, known: Iterable[int], opti
         if not program:
             continue
         tried += 1
-        told = observed(host, question, kind, listener) if tried <= _ASKED else None
+        told = _asked(host, question, kind, listener) if tried <= _ASKED else None
         if told is not None and told.answer == plain_clients.OTHER:
             continue
         if told is not None and told.answer == plain_clients.REFUSED and _FRONTS.get(program) != kind:
@@ -162,6 +162,19 @@ def others(host: Host, question: Question, kind: str, known: Iterable[int], opti
             f"the socket of {program}",
             f"attest whether {program} refuses plain connections, or let it listen to the host only",
         )  # fmt: skip
+
+
+def _asked(host: Host, question: Question, kind: str, listener: Listener) -> plain_clients.Plain | None:
+    """What a program that is not read answers; first of all, whether it is MariaDB, as that locks out who stammers."""
+    address = asked_at(host, listener) if question.probe else ""
+    if not address:
+        return None
+    greets = host.once(("mariadb?", address, listener.port), lambda: plain_clients.is_mariadb(address, listener.port))
+    if greets and kind == "mariadb":
+        return plain_clients.Plain(plain_clients.DENIED, "MariaDB or MySQL greets there")
+    if greets or kind == "mariadb":
+        return plain_clients.Plain(plain_clients.OTHER, "something else answers there")
+    return observed(host, question, kind, listener)
 
 
 def _has_rules(host: Host, listener: Listener) -> bool:

@@ -17,6 +17,10 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 REFUSED = "refused"  # it speaks its protocol, and refuses what is not encrypted; or nothing but TLS answers
 ANSWERED = "answered"  # it goes on without encryption: it asks for a password, or serves
@@ -52,6 +56,14 @@ class _Line:
 
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
+
+    def patience(self, seconds: float) -> None:
+        """How long to wait for what comes next."""
+        self._connection.settimeout(seconds)
+
+    def encrypt(self) -> None:
+        """Go on in TLS, whoever the other is. Raises OSError."""
+        self._connection = _unverified().wrap_socket(self._connection)
 
     def take(self, length: int) -> bytes:
         """That many bytes. Raises _Ended where they do not come."""
@@ -99,12 +111,20 @@ def _told(ask: Callable[[_Line], Plain], address: str, port: int) -> Plain:
         return told
 
 
-def speaks_tls(address: str, port: int) -> bool | None:
-    """Whether a service begins with TLS, of version 1.2 or newer; None where it gives no answer."""
+def _unverified() -> ssl.SSLContext:
+    """TLS with whoever answers."""
     import ssl  # takes some milliseconds
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def speaks_tls(address: str, port: int) -> bool | None:
+    """Whether a service begins with TLS, of version 1.2 or newer; None where it gives no answer."""
+    import ssl
+
+    context = _unverified()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         with socket.create_connection((address, port), _CONNECT_S) as connection:
@@ -141,10 +161,8 @@ def ask_postgresql(address: str, port: int) -> Plain:
     plain = _told(_postgresql, address, port)
     if plain.answer == SILENT:
         return ends_in_tls(address, port) if _tls_at(address, port) else plain
-    if plain.answer == DENIED:
-        tls = _postgresql_over_tls(address, port)
-        if tls is not None and tls.answer == ANSWERED:
-            return Plain(REFUSED, "a plain connection is refused where the same with TLS is asked for a password")
+    if plain.answer == DENIED and _postgresql_over_tls(address, port).answer == ANSWERED:
+        return Plain(REFUSED, "a plain connection is refused where the same with TLS is asked for a password")
     return plain
 
 
@@ -180,34 +198,39 @@ def _postgresql_error(body: bytes) -> Plain:
     return Plain(DENIED, f"a plain connection ends with the error {code if code.isalnum() else '?'}")
 
 
-def _postgresql_over_tls(address: str, port: int) -> Plain | None:
-    """The same session after SSLRequest; None where there is no TLS."""
-    import ssl
+def _postgresql_over_tls(address: str, port: int) -> Plain:
+    """The same session after SSLRequest."""
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with socket.create_connection((address, port), _CONNECT_S) as connection:
-            connection.settimeout(_ANSWER_S)
-            connection.sendall(_SSL_REQUEST)
-            if connection.recv(1) != b"S":
-                return None
-            with context.wrap_socket(connection) as encrypted:
-                return _postgresql(_Line(encrypted))
-    except (OSError, _Ended):
-        return None
+    def ask(line: _Line) -> Plain:
+        line.send(_SSL_REQUEST)
+        if line.take(1) != b"S":
+            return Plain(OTHER, "there is no TLS")
+        line.encrypt()
+        return _postgresql(line)
+
+    return _told(ask, address, port)
 
 
 # -- MariaDB and MySQL ------------------------------------------------------------------------------------------------
 
 _CLIENT_FLAGS = 0x00000001 | 0x00000200 | 0x00008000 | 0x00080000  # long password, 4.1, secure connection, plugins
-_INSECURE = (1835, 3159, 4151)  # malformed because plain; 'insecure transport' of MySQL and of MariaDB
+_TLS_FLAG = 0x00000800
+_GREETING_S = 1.0  # in which it greets, as it speaks first
 
 
 def ask_mariadb(address: str, port: int) -> Plain:
-    """Log in without TLS as an unknown user, whole, so that the server does not count a broken-off connection."""
-    plain = _told(_mariadb, address, port)
-    return ends_in_tls(address, port) if plain.answer == SILENT and _tls_at(address, port) else plain
+    """Log in as an unknown user, over TLS where it is offered: whether plain logins are refused is not tried.
+
+    MariaDB counts connections that are broken off, and 11.4 and newer plain logins that it refuses, against the address
+    that they come from, and locks that out after max_connect_errors of them. A login that is denied does not count.
+    """
+    return _told(_mariadb, address, port)
+
+
+def is_mariadb(address: str, port: int) -> bool:
+    """Whether MariaDB or MySQL answers; to be asked before anything else is said to a program that nobody knows."""
+    told = _told(lambda line: _mariadb(line, _GREETING_S), address, port)
+    return told.answer in (ANSWERED, DENIED)
 
 
 def _packet(line: _Line) -> tuple[int, bytes]:
@@ -215,28 +238,39 @@ def _packet(line: _Line) -> tuple[int, bytes]:
     return head[3], line.take(head[0] | head[1] << 8 | head[2] << 16)
 
 
-def _mariadb(line: _Line) -> Plain:
+def _mariadb(line: _Line, seconds: float = _ANSWER_S) -> Plain:
+    line.patience(seconds)
     number, greeting = _packet(line)
-    if greeting[:1] == b"\xff":  # an error in place of a greeting: this host may not connect, or there are too many
+    if number == 0 and greeting[:1] == b"\xff":  # this host may not connect, or there are too many
         return Plain(DENIED, f"a connection ends with the error {_number(greeting)} before it begins")
-    if greeting[:1] != b"\x0a":
+    if number != 0 or greeting[:1] != b"\x0a" or b"\0" not in greeting:
         return Plain(OTHER, "something else answers there")
-    body = struct.pack("<IIB23x", _CLIENT_FLAGS, _BYTES, 45) + USER.encode() + b"\0\0mysql_native_password\0"
-    line.send(struct.pack("<I", len(body))[:3] + bytes([number + 1]) + body)
+    line.patience(_ANSWER_S)
+    flags = greeting[greeting.index(b"\0") + 14 :][:2]
+    tls = bool(int.from_bytes(flags, "little") & _TLS_FLAG)
+    start = struct.pack("<IIB23x", _CLIENT_FLAGS | (_TLS_FLAG if tls else 0), _BYTES, 45)
+    number += 1
+    if tls:
+        line.send(_numbered(start, number))
+        line.encrypt()
+        number += 1
+    line.send(_numbered(start + USER.encode() + b"\0\0mysql_native_password\0", number))
     for _round in range(3):
         number, answer = _packet(line)
         if answer[:1] == b"\xff":
-            code = _number(answer)
-            if code in _INSECURE:
-                return Plain(REFUSED, f"a plain connection is refused with the error {code}, insecure transport")
-            if code in (1045, 1698):  # access denied: it judged the account, which has no rule of its own for TLS
-                return Plain(DENIED, f"a plain connection is not refused before the account is looked at ({code})")
-            return Plain(DENIED, f"a plain connection ends with the error {code}")
+            how = "over TLS " if tls else ""
+            return Plain(DENIED, f"a login {how}ends with the error {_number(answer)}; a plain one is not tried")
         if answer[:1] == b"\0":
             line.send(b"\1\0\0\0\1")  # quit
+            if tls:
+                return Plain(DENIED, "an unknown user is let in over TLS; a plain login is not tried")
             return Plain(ANSWERED, "a plain connection of an unknown user is let in")
-        line.send(b"\0\0\0" + bytes([number + 1]))  # another way to log in is asked for: no password
-    return Plain(ANSWERED, "a plain connection is asked for a password")
+        line.send(_numbered(b"", number + 1))  # another way to log in is asked for: no password
+    return Plain(DENIED, "a login is asked for more than once")
+
+
+def _numbered(body: bytes, number: int) -> bytes:
+    return struct.pack("<I", len(body))[:3] + bytes([number]) + body
 
 
 def _number(packet: bytes) -> int:

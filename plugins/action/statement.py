@@ -2,14 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Check the register of a play, a register file, or a host's variables for one measure. Contacts no host."""
+"""Check the register of a play, a register file, or a host's variables for one measure; hold a register against its
+published text, or draft one of it. Contacts no host."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -18,9 +21,13 @@ from ..module_utils._measures import MEASURES
 from ..plugin_utils._register import STATEMENT, WAIVERS, Mistake, StatementError, suggest
 from ..plugin_utils._statement import Statement, cached, plain
 
+if TYPE_CHECKING:
+    from ..plugin_utils._text.check import Comparison
+
 NAMED_AT_MOST = 5  # hosts in one message
 ONE_STATEMENT = "one run has one statement: keep it in group_vars/all and nowhere else"
 NOTHING = "null"  # the content of a variable that is not there
+NO_REGISTER = "or add -e draft=PATH for a first draft of a register of that text"
 NO_HOSTS = "has no hosts; name it with -i, or check a file by itself with -e register_file=PATH"
 
 
@@ -36,17 +43,47 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         variables = task_vars or {}
         _validation, arguments = self.validate_argument_spec(
-            {"path": {"type": "path"}, "measure": {"type": "str"}},
-            mutually_exclusive=[("path", "measure")],
+            {name: {"type": "str" if name == "measure" else "path"} for name in ("path", "measure", "text", "draft")},
+            mutually_exclusive=[("path", "measure"), ("measure", "text"), ("path", "draft")],
+            required_by={"draft": "text"},
         )
         if arguments["measure"]:
             wrong = list(self._wrong_options(arguments["measure"], variables))
             return _result(wrong, f"the options of {arguments['measure']}")
+        if arguments["draft"]:
+            return self._draft(arguments["text"], arguments["draft"])
         try:
             statement = Statement.load_file(arguments["path"]) if arguments["path"] else _of_play(variables)
         except StatementError as error:
-            return _result(error.messages, "the register")
-        return _result([], f"the register of {statement.provider}") | {"promises": len(statement.promises)}
+            hint = f"; {NO_REGISTER}" if arguments["text"] and not variables["groups"].get("all") else ""
+            return _result([f"{line}{hint}" for line in error.messages], "the register")
+        told = {"promises": len(statement.promises)}
+        if arguments["text"]:
+            return told | _compared(statement, arguments["text"])
+        return _result([], f"the register of {statement.provider}") | told
+
+    def _draft(self, text: str, dest: str) -> dict[str, Any]:
+        """Write a first draft of a text's register where no file is yet. Raises AnsibleActionFail."""
+        from ..plugin_utils._text.draft import draft
+        from ..plugin_utils._text.reading import TextError, read_page
+
+        if Path(dest).exists():
+            raise AnsibleActionFail(f"{dest} is there already; name another file for the draft, or move that one away")
+        try:
+            page = read_page(text)
+            made = draft(page, Path(text).name, MEASURES, dt.datetime.now(dt.timezone.utc).date())
+        except TextError as error:
+            raise AnsibleActionFail(f"no draft of {text}: {error}") from None
+        if not self._task.check_mode:
+            try:
+                with open(dest, "x", encoding="utf-8") as stream:
+                    stream.write(made.text)
+            except OSError as error:
+                raise AnsibleActionFail(f"the draft cannot be written to {dest}: {error.strerror}") from None
+        told = {"changed": True, "promises": made.promises, "undecided": made.undecided, "left_out": page.left_out}
+        msg = f"a first draft in {dest}: {made.promises} promises, {made.undecided} places to be decided"
+        self._display.display(msg)
+        return told | {"msg": msg}
 
     def _wrong_options(self, name: str, variables: Mapping[str, Any]) -> Iterator[str]:
         """What is wrong with a host's variables for a measure, one line each."""
@@ -64,6 +101,33 @@ class ActionModule(ActionBase):
                     option.parse(value)
             except (AnsibleError, ValueError) as error:
                 yield f"host {host}: {variable}: {_first_line(error)}"
+
+
+def _compared(statement: Statement, text: str) -> dict[str, Any]:
+    """The result of a register that was held against its text. Raises AnsibleActionFail."""
+    from ..plugin_utils._text.check import compare
+    from ..plugin_utils._text.reading import TextError, read_page
+
+    try:
+        page = read_page(text)
+        found = compare(statement, page)
+    except TextError as error:
+        raise AnsibleActionFail(f"the register was not held against {text}: {error}") from None
+    what = f"the register of {statement.provider}, held against {text}"
+    sentences = {} if found.faults else {"sentences": list(_sentences(found))}
+    return _result(found.faults, what) | {"left_out": page.left_out} | sentences
+
+
+def _sentences(found: Comparison) -> Iterator[dict[str, Any]]:
+    from ..plugin_utils._text.sentences import fingerprint
+
+    for place, sentence in enumerate(found.sentences):
+        yield {
+            "where": sentence.where(),
+            "fingerprint": fingerprint([sentence]),
+            "binding": found.binding.get(place, []),
+            "promises": found.pointed.get(place, []),
+        }
 
 
 def _result(wrong: Sequence[str], what: str) -> dict[str, Any]:

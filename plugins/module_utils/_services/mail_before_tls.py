@@ -220,3 +220,10 @@ _SPEECHES: Mapping[str, Callable[[Talk, Door, Seen], bool]] = {
     "managesieve": _managesieve,
     "smtp": _smtp,
 }
+
+
+def offered(protocol: str, connection: socket.socket) -> Seen:
+    """What is offered before TLS at the other end of a connection. Raises OSError, ValueError, EOFError."""
+    seen = Seen()
+    _SPEECHES[protocol](Talk(connection), Door(protocol, 0, tls=False), seen)
+    return seen

@@ -187,6 +187,8 @@ def _over_http(door: _Door, told: Spoken) -> tuple[bool | None, str, str]:
 def _without_either(door: _Door, told: Spoken) -> tuple[bool | None, str, str]:
     """A socket that speaks neither TLS nor HTTP."""
     name = door.name
+    if told.first == "MariaDB":
+        return None, f"{name} speaks as MariaDB does: whether it refuses what is not encrypted is not judged", ""
     if told.first == "SSH":
         return True, f"{name} speaks SSH, which is encrypted", ""
     if name in ("memcached", "mongod") and not told.unseen:

@@ -4,7 +4,8 @@
 
 """encrypted_links, observed: plain connections from this host to the services of others that it is told to try.
 
-Only at the ports that these services have by custom, and with a made-up user. Without probes there is no finding: what
+Only at the ports that these services have by custom, and with a made-up user. MariaDB is left out: it counts such
+connections, and locks out who makes many. An answer that tells nothing of others gives no finding. Without probes there is no finding: what
 the other host is configured to do stands with that host.
 
 PRIVATE to the collection.
@@ -44,10 +45,14 @@ def check_observed(host: Host, question: Question, option: str) -> Iterable[Find
     observes = question.settings["observes"]
     if not observes or not question.probe:
         return
-    tries = list(_tries(host, question.asked["accepts"], observes))
+    from .._services.plain_clients import DENIED
+
+    tries = list(_tries(host, [kind for kind in question.asked["accepts"] if kind != "mariadb"], observes))
     answers = _at_once(tries[:AT_MOST])
     for one in tries:
-        yield _judged(option, one, answers.get(one))
+        told = answers.get(one)
+        if told is None or told.answer != DENIED:
+            yield _judged(option, one, told)
 
 
 class _Try:

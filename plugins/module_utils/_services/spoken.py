@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._host import Host, Unseen
 from .addresses import own_addresses
+from .plain_clients import is_mariadb
 from .tls_endpoint import NO_TLS, Endpoint, endpoints
 from .tls_messages import TLS1_2, TLS1_3
 
@@ -38,7 +39,7 @@ class Spoken:
 
     tls: it speaks TLS; old: versions below 1.2 that it accepts; http: the status that a plain request got, 0 where the
     answer was none of HTTP; refuses: that answer says that TLS is expected; closed: a plain request got no answer;
-    first: what it said instead ('SSH', 'HTTP/2'), '' where that is not known; unseen: why TLS is unknown.
+    first: what it said instead ('SSH', 'HTTP/2', 'MariaDB'), '' where that is not known; unseen: why TLS is unknown.
     """
 
     tls: bool
@@ -63,21 +64,33 @@ def own_address(host: Host, address: str) -> str:
 
 def spoken(host: Host, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Spoken]:
     """What is spoken at sockets, by address and port; asked side by side. More than AT_MOST are left out."""
-    from threading import Thread
-
-    asked = list(dict.fromkeys(places))[:AT_MOST]
-    shown = endpoints(host, [(address, port, None) for address, port in asked])
     found: dict[tuple[str, int], Spoken] = {}
+    asked = list(dict.fromkeys(places))[:AT_MOST]
 
-    def work(place: tuple[str, int]) -> None:
+    def is_counted(place: tuple[str, int]) -> None:
+        # MariaDB counts what it does not understand against the host, and locks it out at last
+        if is_mariadb(*place):
+            found[place] = Spoken(tls=False, first="MariaDB")
+
+    _side_by_side(is_counted, asked)
+    others = [place for place in asked if place not in found]
+    shown = endpoints(host, [(address, port, None) for address, port in others])
+
+    def ask(place: tuple[str, int]) -> None:
         found[place] = _told(shown[(place[0], place[1], None)], _request(*place))
 
-    threads = [Thread(target=work, args=(place,), daemon=True) for place in asked]
+    _side_by_side(ask, others)
+    return dict(found)
+
+
+def _side_by_side(work: Callable[[tuple[str, int]], None], places: Sequence[tuple[str, int]]) -> None:
+    from threading import Thread
+
+    threads = [Thread(target=work, args=(place,), daemon=True) for place in places]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(3 * ANSWER_S)
-    return dict(found)
+        thread.join(4 * ANSWER_S)
 
 
 def _told(endpoint: Endpoint, answer: bytes) -> Spoken:

@@ -41,6 +41,11 @@ mail_plugins =
 rawlog_dir =
 protocols =  imap lmtp sieve pop3
 instance_name = dovecot
+ssl = yes
+ssl_min_protocol = TLSv1.2
+disable_plaintext_auth = yes
+auth_mechanisms = plain
+listen = *, ::
 """,
     "trixie": """auth_verbose = no
 auth_debug = no
@@ -73,6 +78,11 @@ protocols {
   pop3 = yes
 }
 instance_name = dovecot
+ssl = yes
+ssl_min_protocol = TLSv1.2
+auth_allow_cleartext = no
+auth_mechanisms = plain
+listen = * ::
 """,
 }
 # `doveconf service`, shortened

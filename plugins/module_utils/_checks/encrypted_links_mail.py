@@ -29,7 +29,7 @@ from .._services.dovecot import Block, Dovecot
 from .._services.mail import strangers
 from .._services.mail_before_tls import Door, Seen, look
 from .._services.postfix import Postfix, Service
-from .._services.postfix_tables import rows, words
+from .._services.postfix_tables import rows, shown, words
 from .._services.postfix_tls import old_versions, server_level
 from .._services.tunnels import through
 from ._sites import Judged, plain, worst
@@ -517,7 +517,7 @@ def _handed_in(host: Host, question: Question, sender: Postfix, service: Service
 
 
 def _doubt(service: Service, bound: access.Bound) -> Judged:
-    why = f"whom {bound.doubts[0]} lets in without TLS was not looked at ({bound.key})"
+    why = f"whom {shown(bound.doubts[0])} lets in without TLS was not looked at ({bound.key})"
     return Judged(None, why, service.source, f"{bound.key}: put it after the restriction that refuses the others.")
 
 

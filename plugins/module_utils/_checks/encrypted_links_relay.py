@@ -172,7 +172,7 @@ def _checked(host: Host, sender: Postfix, hop: Hop, wanted: Wanted) -> Judged:
     if level == "fingerprint":
         named = wanted.attributes.get("match") or service.get(f"{kind}_tls_fingerprint_cert_match")
         return good if named else Judged(None, "no fingerprint is named", wanted.source)
-    return worst([_authority(host, service, kind, wanted), _name(service, kind, hop, wanted), good])
+    return worst([good, _authority(host, service, kind, wanted), _name(service, kind, hop, wanted)])
 
 
 def _authority(host: Host, service: Service, kind: str, wanted: Wanted) -> Judged:
@@ -224,5 +224,5 @@ def _peer(host: Host, question: Question, option: str, server: Postfix | Dovecot
     if tunnel is not None and not good:
         judged = replace(tunnel, mend=judged.mend)
     return judged_finding(
-        "relay", option, f"{KIND} → {_named(peer.place)}", judged, [server.running], _expected(option)
+        "relay", option, f"{KIND} → {_named(peer.place)}: {peer.what}", judged, [server.running], _expected(option)
     )

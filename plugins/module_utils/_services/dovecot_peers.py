@@ -113,7 +113,8 @@ def _from_file(host: Host, driver: str, path: str) -> Iterator[Peer]:
         yield from _directory(uris, pairs.get("tls", "").lower() in _YES, checks, path)
     elif pairs.get("driver") != "sqlite":
         told = dict(re.findall(r"(\w+)=(\S+)", pairs.get("connect", "")))
-        yield _database(pairs.get("driver", "sql"), told.get("host", "localhost"), told, path)
+        for place in re.findall(r"\bhost(?:addr)?=(\S+)", pairs.get("connect", "")):
+            yield _database(pairs.get("driver", "sql"), place, told, path)
 
 
 def _database(kind: str, place: str, told: Mapping[str, str], source: str) -> Peer:

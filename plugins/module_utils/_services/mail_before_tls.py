@@ -124,11 +124,14 @@ def _ask(door: Door, address: str, end: float, seen: Seen) -> None:
             starts = _SPEECHES[door.protocol](talk, door, seen)
     if not starts:
         return
-    talk = _connect(door, address, end)
-    with talk.sock as sock:
-        _start(talk, door)
-        with tls_context().wrap_socket(sock) as encrypted:
-            seen.version = encrypted.version() or ""
+    try:
+        talk = _connect(door, address, end)
+        with talk.sock as sock:
+            _start(talk, door)
+            with tls_context().wrap_socket(sock) as encrypted:
+                seen.version = encrypted.version() or ""
+    except OSError as error:  # it may still agree to what an ordinary client does not offer
+        seen.trouble = f"no handshake: {error.strerror or error}"
     from . import tls_messages as tls
 
     chosen = _offer(door, address, end, tls.Offer(tls.TLS1_1, tls.old_suites()).record())

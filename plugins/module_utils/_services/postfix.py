@@ -106,11 +106,12 @@ class Postfix:
     def open_at(self, service: Service) -> tuple[str, ...]:
         """The addresses that a service listens at; none where it does not run."""
         pid = self.master.pid if self.master else 0
-        return tuple(
+        found = [
             one.address
             for one in self.host.listeners()
             if pid in one.pids and one.port == service.port and one.protocol.startswith("tcp")
-        )
+        ]
+        return (service.address,) if service.address in found else tuple(found)
 
     def transport(self, name: str) -> Service | None:
         """The service that delivers by a name, as transport tables and settings use it."""

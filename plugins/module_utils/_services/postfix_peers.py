@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from .._host import Host, Unseen
 from .mail_peers import Peer, is_here
 from .postfix import Postfix, Service
-from .postfix_tables import rows, tables, words
+from .postfix_tables import rows, shown, tables, words
 
 # settings that hold 'transport:nexthop', and tables that do
 _TRANSPORTS = (
@@ -94,10 +94,10 @@ def _told(host: Host, sender: Postfix, found: Handed) -> Iterator[tuple[str, str
             yield service.settings["content_filter"], service.source
     for table in [table for key in _TRANSPORT_MAPS for table in tables(sender.get(key))]:
         for value in _values(host, sender, table, found):
-            yield value, table
+            yield value, shown(table)
     for table in _filtering(sender):
         told = _values(host, sender, table, Handed())  # most of these tables lead nowhere else
-        yield from ((value[7:].strip(), table) for value in told if value.upper().startswith("FILTER "))
+        yield from ((value[7:].strip(), shown(table)) for value in told if value.upper().startswith("FILTER "))
 
 
 def _filtering(sender: Postfix) -> list[str]:
@@ -118,7 +118,7 @@ def _relayhosts(host: Host, sender: Postfix, found: Handed) -> Iterator[tuple[st
         yield value, sender.source("relayhost")
     for table in tables(sender.get("sender_dependent_relayhost_maps")):
         for value in _values(host, sender, table, found):
-            yield value, table
+            yield value, shown(table)
 
 
 def _values(host: Host, sender: Postfix, table: str, found: Handed) -> list[str]:
@@ -177,6 +177,7 @@ def _handing_on(host: Host, service: Service, destination: str) -> Iterator[str]
             for name in sorted(names - {"master", "dovecot"}):
                 yield f"{name} on the host itself is handed mail, and where that sends it is not read"
             return
+    yield "a program on the host itself is handed mail, and none listens there now"
 
 
 def _direct(sender: Postfix, found: Handed, usual: str) -> None:

@@ -41,6 +41,11 @@ def words(text: str) -> list[str]:
     return [one for one in [*found, word] if one]
 
 
+def shown(table: str) -> str:
+    """A table as a report may name it: without what it holds itself."""
+    return re.sub(r"\{.*\}", "{…}", table)
+
+
 def rows(host: Host, sender: Postfix, table: str) -> list[tuple[str, str]]:
     """All that a table holds, as key (or pattern) and value. Raises Unseen: of a kind that cannot tell, too many."""
     kind, _colon, name = _plain(table).partition(":")
@@ -55,7 +60,7 @@ def rows(host: Host, sender: Postfix, table: str) -> list[tuple[str, str]]:
     else:
         raise Unseen(f"what {kind}: tables hold is not read")
     if len(found) > ROWS:
-        raise Unseen(f"{table} holds more than {ROWS} rows")
+        raise Unseen(f"{shown(table)} holds more than {ROWS} rows")
     return found
 
 
@@ -66,7 +71,7 @@ def lookup(host: Host, sender: Postfix, table: str, key: str) -> str:
         raise Unseen(f"what {kind}: tables hold is not read")
     told = host.run(*_command(sender), "-q", key, _plain(table), ok=(0, 1))
     if told.rc and told.stderr.strip():
-        raise Unseen(f"'postmap -q' failed at {table}: {told.complaint}")
+        raise Unseen(f"'postmap -q' failed at {shown(table)}: {told.complaint}")
     return told.stdout.strip()
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from .._host import Host, Unseen
 from .postfix import Postfix, Service
-from .postfix_tables import lookup, tables
+from .postfix_tables import lookup, shown, tables
 
 _VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _HEX = {"0002": "SSLv2", "0300": "SSLv3", "0301": "TLSv1", "0302": "TLSv1.1", "0303": "TLSv1.2", "0304": "TLSv1.3"}
@@ -105,5 +105,5 @@ def _policy(text: str, table: str) -> Wanted:
     level, *rest = text.split()
     pairs = (word.partition("=") for word in rest)
     if level.lower() not in LEVELS:
-        raise Unseen(f"{table} holds a level that is not known")
-    return Wanted(level.lower(), table, {key.lower(): value for key, _equals, value in pairs})
+        raise Unseen(f"{shown(table)} holds a level that is not known")
+    return Wanted(level.lower(), shown(table), {key.lower(): value for key, _equals, value in pairs})

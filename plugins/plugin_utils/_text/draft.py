@@ -124,13 +124,18 @@ def _id(sentence: Sentence, named: set[str]) -> str:
 def options(sentence: Sentence, words: Language, known: Mapping[str, Measure]) -> dict[str, dict[str, Any]]:
     """The options by measure that a sentence names, with their values or UNDECIDED."""
     found: dict[str, dict[str, Any]] = {}
-    lead, *items = sentence.parts
-    for text in [f"{lead} {item}" for item in items] or [lead]:
-        for rule in words.rules:
+    for text in _clauses(sentence):
+        for rule in () if words.customer.search(text) else words.rules:
             for measure, values in _named(rule, text, words, known).items():
                 for name, value in values.items() if not (rule.once and measure in found) else ():
                     _merge(found.setdefault(measure, {}), name, value)
     return found
+
+
+def _clauses(sentence: Sentence) -> list[str]:
+    """What is read by itself, so that one clause's period is not taken for another's: items with what leads to them."""
+    lead, *items = sentence.parts
+    return [f"{lead} {item}" for item in items] or re.split(r";\s+", lead)
 
 
 def _merge(values: dict[str, Any], name: str, value: Any) -> None:

@@ -50,6 +50,7 @@ class Language:
     numbers: Mapping[str, int]
     units: Mapping[str, str]
     bounded: Pattern
+    customer: Pattern
     rules: tuple[Rule, ...]
     measures: Mapping[str, Pattern]
     dated: Pattern
@@ -106,6 +107,7 @@ def _language(raw: Mapping[str, Any]) -> Language:
         numbers=numbers,
         units=units,
         bounded=one(raw["bounded"]),
+        customer=one(raw["customer"]),
         rules=tuple(
             Rule(
                 many(rule["about"]), many(rule.get("unless", [])), _values(rule["sets"], one), rule.get("once", False)

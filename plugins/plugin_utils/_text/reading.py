@@ -32,6 +32,8 @@ _BULLET = re.compile(r"\s*(?:[-*+•·–—◦▪●‣»✓✔]|\(?(?:\d{1,2}|
 _NUMBERED = re.compile(r"\s*(?:artikel|article|§)?\s*\(?\d{1,2}(?:\.\d{1,2}){0,2}[.):]?\s+(?=\S)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\s{0,3}#{1,6}\s+")
 _RULE = re.compile(r"\s*([=_*~-])\s*(?:\1\s*){2,}$")
+_DRAWN = re.compile(r"[\s|:+=-]*-{2,}[\s|:+=-]*")  # the line below the names of a table's columns
+_COMPANY = re.compile(r"\b(?:b\.v|n\.v|v\.o\.f|inc|ltd|co|corp)\.$", re.IGNORECASE)
 _COLUMNS = re.compile(r"\s*\|\s*|\t+|\s{3,}")
 _CONTENTS = re.compile(r"(?:inhoud(?:sopgave)?|(?:table of )?contents)\W*", re.IGNORECASE)
 _CONTENTS_LINE = re.compile(r".*\S(?:\s*\.{3,}\s*|\t+| {2,})\d{1,3}\s*$")
@@ -170,8 +172,9 @@ def _group_blocks(group: list[str]) -> Iterator[Block]:
     if not listed and _is_capitals(" ".join(group)):
         yield from _capitals(_plain(" ".join(group)))
         return
-    if not listed and all(len(_columns(line)) > 1 for line in group):
-        yield from (Block(ROW, " | ".join(_columns(line))) for line in group)
+    rows = [line for line in group if not _DRAWN.fullmatch(line)]
+    if not listed and rows and all(len(_columns(line)) > 1 for line in rows):
+        yield from table_rows([_columns(line) for line in rows], len(rows) < len(group) and rows[0] == group[0])
         return
     lines = group
     if _has_glued_heading(group):
@@ -201,6 +204,20 @@ def _runs_on(words: str) -> bool:
     return not words.rstrip().endswith((":", ".", ";", "?", "!", ","))
 
 
+def table_rows(rows: Sequence[Sequence[str]], named: bool) -> Iterator[Block]:
+    """The rows of a table, each cell with its column's name where the first row has those."""
+    rows = [[_plain(cell) for cell in row] for row in rows]
+    names = rows[0] if named else []
+    for row in rows[1:] if named else rows:
+        cells = [
+            f"{names[place]}: {text}" if place < len(names) and names[place] else text
+            for place, text in enumerate(row)
+            if text
+        ]
+        if cells:
+            yield Block(ROW, " | ".join(cells))
+
+
 def _columns(line: str) -> list[str]:
     return [cell for cell in _COLUMNS.split(line.strip().strip("|")) if cell.strip("-:= ")]
 
@@ -216,7 +233,9 @@ def _has_glued_heading(group: Sequence[str]) -> bool:
 def is_heading(line: str) -> bool:
     """Whether a line by itself reads as a heading: short, not ended as a sentence, beginning as one does."""
     text = _NUMBERED.sub("", _plain(line), count=1) if _NUMBERED.match(_plain(line)) else _plain(line)
-    if not text or len(text.split()) > LONGEST_HEADING or text[-1] in ".,;!" or _NO_HEADING.search(text):
+    if not text or len(text.split()) > LONGEST_HEADING or _NO_HEADING.search(text):
+        return False
+    if text[-1] in ".,;!" and not _COMPANY.search(text):
         return False
     if text.endswith(":") and len(text.split()) > 3 and not _is_capitals(text):
         return False

@@ -18,7 +18,6 @@ from .reading import (
     HEADING,
     ITEM,
     PARAGRAPH,
-    ROW,
     Block,
     Page,
     TextError,
@@ -27,6 +26,7 @@ from .reading import (
     folded,
     is_heading,
     page_of,
+    table_rows,
     without_contents,
 )
 
@@ -165,20 +165,11 @@ class _Walk:
     def _table(self, table: Any) -> None:
         """Each row of a table of data, its cells with the names of their columns."""
         self.end()
-        names: list[str] = []
-        for row in table.find_all("tr"):
-            cells = _cells(row)
-            texts = [_own_text(cell) for cell in cells]
-            if cells and not names and (all(cell.name == "th" for cell in cells) or row.find_parent("thead")):
-                names = texts
-                continue
-            named = [
-                f"{names[place]}: {text}" if place < len(names) and names[place] else text
-                for place, text in enumerate(texts)
-                if text
-            ]
-            if named:
-                self.blocks.append(Block(ROW, " | ".join(named)))
+        rows = [(row, _cells(row)) for row in table.find_all("tr")]
+        rows = [(row, cells) for row, cells in rows if cells]
+        first, names = rows[0]
+        named = all(cell.name == "th" for cell in names) or bool(first.find_parent("thead"))
+        self.blocks += table_rows([[_own_text(cell) for cell in cells] for _row, cells in rows], named)
 
 
 def _is_bold(element: Any) -> bool:

@@ -199,9 +199,9 @@ def _programs(command: str) -> list[str]:
         return ["a command"]
     found, first = [], True
     for word in words:
-        if word in ("&&", "||", ";", "|", "!", "(", ")"):
+        if word in ("&&", "||", ";", "|", "(", ")"):
             first = True
-        elif first:
+        elif first and word != "!":
             found.append(word)
             first = False
     return found

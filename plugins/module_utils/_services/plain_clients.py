@@ -302,13 +302,28 @@ def _redis(line: _Line) -> Plain:
 # -- LDAP -------------------------------------------------------------------------------------------------------------
 
 _BUSY, _CONFIDENTIALITY, _UNAVAILABLE = 51, 13, 52
+_KEPT = 5  # of what a server keeps, that are asked for
 
 
 def ask_ldap(address: str, port: int, base: str = "") -> Plain:
-    """Log in without StartTLS, then read an entry: as an unknown name below that entry, or anonymously at the server's
-    own entry (''). A name outside of all that the server keeps would be refused before encryption is looked at."""
-    plain = _told(lambda line: _ldap(line, base), address, port)
-    return ends_in_tls(address, port) if plain.answer in (SILENT, OTHER) else plain
+    """Log in as an unknown name below an entry, then read that entry, without StartTLS.
+
+    base: the entry; '' for all that the server says that it keeps, of which the worst is told. (A name outside of that
+    would be refused before encryption is looked at.)
+    """
+    if base:
+        plain = _told(lambda line: _ldap(line, base), address, port)
+        return ends_in_tls(address, port) if plain.answer in (SILENT, OTHER) else plain
+    kept: list[str] = []
+    plain = _told(lambda line: _ldap(line, "", kept), address, port)
+    if plain.answer in (SILENT, OTHER):
+        return ends_in_tls(address, port)
+    if plain.answer != ANSWERED:
+        return plain
+    told = [ask_ldap(address, port, one) for one in kept[:_KEPT]]
+    unclear = Plain(DENIED, "it answers plainly, and does not tell what it keeps")
+    order = (ANSWERED, ABSENT, SILENT, OTHER, DENIED, REFUSED)
+    return min(told, key=lambda one: order.index(one.answer)) if told else unclear
 
 
 def _ber(tag: int, *parts: bytes) -> bytes:
@@ -321,7 +336,7 @@ def _ldap_message(number: int, operation: bytes) -> bytes:
     return _ber(0x30, _ber(2, bytes([number])), operation)
 
 
-def _ldap(line: _Line, base: str) -> Plain:
+def _ldap(line: _Line, base: str, kept: list[str] | None = None) -> Plain:
     name, password = (f"cn={USER},{base}".encode(), b"none") if base else (b"", b"")
     line.send(_ldap_message(1, _ber(0x60, _ber(2, b"\3"), _ber(4, name), _ber(0x80, password))))
     bound = _ldap_result(line)
@@ -330,11 +345,11 @@ def _ldap(line: _Line, base: str) -> Plain:
             2,
             _ber(
                 0x63, _ber(4, base.encode()), _ber(10, b"\0"), _ber(10, b"\0"), _ber(2, b"\1"), _ber(2, b"\2"),
-                _ber(1, b"\0"), _ber(0x87, b"objectClass"), _ber(0x30, _ber(4, b"1.1")),
+                _ber(1, b"\0"), _ber(0x87, b"objectClass"), _ber(0x30, _ber(4, b"1.1" if base else b"namingContexts")),
             ),
         )
     )  # fmt: skip
-    read = _ldap_result(line)
+    read = _ldap_result(line, kept)
     with contextlib.suppress(OSError):
         line.send(_ldap_message(3, b"\x42\0"))
     if bound == read == _CONFIDENTIALITY:
@@ -346,8 +361,8 @@ def _ldap(line: _Line, base: str) -> Plain:
     return Plain(ANSWERED, f"a plain search is not refused for being plain (result {read})")
 
 
-def _ldap_result(line: _Line) -> int:
-    """The result code of the next answer that ends an operation. Raises _Ended."""
+def _ldap_result(line: _Line, kept: list[str] | None = None) -> int:
+    """The result code of the next answer that ends an operation; values of an entry go to kept. Raises _Ended."""
     for _message in range(16):
         tag, body = _element(line)
         if tag != 0x30:
@@ -359,9 +374,22 @@ def _ldap_result(line: _Line) -> int:
         if tag == 0x78:  # a notice that it ends the connection
             code = _inner(operation)[1]
             raise _Ended(Plain(DENIED, f"the server ends the connection (result {int.from_bytes(code, 'big')})"))
+        if tag == 0x64 and kept is not None:
+            kept += _values(operation)
         if tag in (0x61, 0x65):  # of a login, the end of a search; not an entry that it found
             return int.from_bytes(_inner(operation)[1], "big")
     raise _Ended(Plain(OTHER, "something else answers there"))
+
+
+def _values(entry: bytes) -> list[str]:
+    """The values of the first attribute of an entry. Raises _Ended."""
+    attributes = _inner(_inner(entry)[2])[1]
+    values = _inner(_inner(_inner(attributes)[1])[2])[1] if attributes else b""
+    found = []
+    while values:
+        _tag, value, values = _inner(values)
+        found.append(value.decode("utf-8", "replace"))
+    return [one for one in found if one]
 
 
 def _element(line: _Line) -> tuple[int, bytes]:

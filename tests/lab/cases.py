@@ -67,10 +67,10 @@ class Case:
     def place(self) -> tuple[str, str]:
         """Its host, and the kind of service that it changes there: the first word of its measure.
 
-        The logs of a mail server are of one kind with the server.
+        The logs and the links of a mail server are of one kind with the server.
         """
         kind = self.measure.partition("_")[0]
-        return self.host, "mail" if (self.host, kind) == ("mail1", "log") else kind
+        return self.host, "mail" if self.host == "mail1" and kind in ("log", "encrypted") else kind
 
     def complaints(self, record: Mapping[str, Any]) -> list[str]:
         """What a host's record says otherwise than this case wants, in lines; none where all is as it must be."""

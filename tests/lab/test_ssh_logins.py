@@ -251,13 +251,15 @@ def test_a_security_key_is_enough_where_it_verifies_its_user(fleet: Fleet, tmp_p
     assert not log_in(fleet, "web1", "hans", "123456", identity=key(fleet, "anna")).let_in
     # it is nobody else's
     assert not with_key(verifying, "anna").let_in
-    journal = fleet.shell("web1", "journalctl -q -o cat -u ssh")
+    # by identifier: of a process that has ended, a busy journald no longer learns the unit
+    journal = fleet.shell("web1", "journalctl -q -o cat -t sshd -t sshd-session -t sshd-auth")
     assert "user verification requirement not met" in journal
 
 
 # -- grace ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.only("trixie")
 def test_a_time_of_grace_ends_by_itself(fleet: Fleet):
     fleet.restore("pristine")
     fleet.shells(dict.fromkeys(fleet.hosts, "mv /var/lib/privacy-hosting/two-factor/bert /root/"))
@@ -297,6 +299,7 @@ def test_a_time_of_grace_ends_by_itself(fleet: Fleet):
 # -- undo -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.only("trixie")
 def test_undo_puts_all_back_but_the_secrets(fleet: Fleet):
     fleet.restore("pristine")
     whole = STATE.replace("! -name 00-privacy-hosting.conf", "")
@@ -629,6 +632,7 @@ def test_where_it_cannot_be_done_all_is_as_before(number: int, fleet: Fleet):
     side_by_side(fleet, refused)
 
 
+@pytest.mark.only("trixie")
 def test_one_host_comes_first(fleet: Fleet):
     """Where no new login works on the first host, the others are left as they are."""
     fleet.restore("pristine")
@@ -654,6 +658,7 @@ exec ssh -o ControlMaster=auto -o ControlPersist=20 -o ControlPath=/tmp/privacy-
 """
 
 
+@pytest.mark.only("trixie")
 def test_a_connection_from_before_proves_nothing(fleet: Fleet):
     """Where somebody's own ControlMaster hides that Ansible did not log in anew."""
     fleet.restore("pristine", ["web1"])

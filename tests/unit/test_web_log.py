@@ -473,3 +473,15 @@ def test_a_site_whose_own_page_would_answer_is_not_asked(tmp_path: Path, serve: 
     assert found.status == "pass"
     assert "not seen, observed: a page of the site answers what the server refuses" in found.observed
     assert requests == []
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/var/log/apache2/x.log", "/var/log/apache2/x.log"),
+        ("|/usr/local/bin/ship", '"|/usr/local/bin/ship"'),
+        ("|/usr/local/bin/ship --token=geheim", '"|/usr/local/bin/ship …"'),
+    ],
+)
+def test_a_remedy_shows_no_argument_of_a_program_that_logs(target, shown):
+    assert web_log._shown_target(target) == shown

@@ -208,7 +208,7 @@ def _line(log: AccessLog, vhost: VirtualHost, wanted: Iterable[str]) -> str:
     """The line that makes a log hold what is wanted."""
     items = _ITEMS[vhost.server]
     text = " ".join(items[name] for name in items if name in {*wanted, *FIELDS[:5]})
-    target = log.directive.args[0] if log.directive.name != "http" else log.path
+    target = _shown_target(log.directive.args[0] if log.directive.name != "http" else log.path)
     at = log.directive.source
     if vhost.server == "nginx":
         where = f"{at}: write" if log.directive.name != "http" else f"{at}: add"
@@ -218,6 +218,14 @@ def _line(log: AccessLog, vhost: VirtualHost, wanted: Iterable[str]) -> str:
         )
     name = "GlobalLog" if log.directive.name.lower() == "globallog" else "CustomLog"
     return f"{at}: write '{name} {target} \"{text}\"' (or name the site in web_log_sites and harden)."
+
+
+def _shown_target(target: str) -> str:
+    """Where a log goes; of a program its name alone, for its arguments may hold a token."""
+    if not target.startswith("|"):
+        return target
+    program, *arguments = target.split()
+    return f'"{program} …"' if arguments else f'"{program}"'
 
 
 def fields_configured(vhost: VirtualHost, wanted: Sequence[str], sites: Sites) -> Judged:

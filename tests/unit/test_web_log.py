@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.privacy.hosting.plugins.module_utils._checks.web_log import CHECKS
+from ansible_collections.privacy.hosting.plugins.module_utils._checks.web_log import CHECKS, _shown_target
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Listener
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
@@ -484,4 +484,4 @@ def test_a_site_whose_own_page_would_answer_is_not_asked(tmp_path: Path, serve: 
     ],
 )
 def test_a_remedy_shows_no_argument_of_a_program_that_logs(target, shown):
-    assert web_log._shown_target(target) == shown
+    assert _shown_target(target) == shown

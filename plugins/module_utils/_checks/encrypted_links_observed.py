@@ -5,7 +5,8 @@
 """encrypted_links, observed: plain connections from this host to the services of others that it is told to try.
 
 Only at the ports that these services have by custom, and with a made-up user. MariaDB is left out: it counts such
-connections, and locks out who makes many. An answer that tells nothing of others gives no finding. Without probes there is no finding: what
+connections, and locks out who makes many. An answer that tells
+nothing of others gives no finding. Without probes there is none: what
 the other host is configured to do stands with that host.
 
 PRIVATE to the collection.

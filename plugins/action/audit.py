@@ -21,6 +21,8 @@ from ..plugin_utils._origin import asks as register_asks
 from ..plugin_utils._origin import checked_with
 from ..plugin_utils._sources import packed
 from ..plugin_utils._statement import Promise, Statement, StatementError, plain, statement_of_play
+from ..plugin_utils._supplier import MEASURE as SUPPLIER
+from ..plugin_utils._supplier import judge
 from ..plugin_utils._verdict import promise_row
 
 SCHEMA = 1
@@ -93,12 +95,15 @@ class ActionModule(ActionBase):
         options: Mapping[str, Any],
         variables: dict[str, Any],
     ) -> list[tuple[Promise, list[dict[str, Any]]]]:
-        """Each promise with the findings of its own options; all measures are asked in one call of the module."""
+        """Each promise with the findings of its own; all measures are asked in one call of the module."""
         asked = [(m, o) for p in promises for m, o in p.measures.items() if m not in skipped and m in MEASURES]
         questions = distinct(asked)
+        not_asked: NotAsked | None = None
         try:
-            answers = self._ask(questions, promises, statement, options, variables) if questions else []
+            to_ask = questions or any(promise.stands_at for promise in promises)
+            answers = self._ask(questions, promises, statement, options, variables) if to_ask else []
         except NotAsked as error:
+            not_asked = error
             answers = [[unjudged(m, error.check, str(error))] for m, _options in questions]
 
         def answer(measure: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -106,7 +111,19 @@ class ActionModule(ActionBase):
                 return [unjudged(measure, "asked", skipped[measure])]
             return answers[questions.index((measure, asked))]
 
-        return [(p, [found for m, o in p.measures.items() for found in answer(m, o)]) for p in promises]
+        def standing(promise: Promise) -> list[dict[str, Any]]:
+            if not promise.stands_at:
+                return []
+            if not_asked:
+                return [unjudged(SUPPLIER, not_asked.check, str(not_asked))]
+            now = dt.datetime.now(dt.timezone.utc)
+            return [judge(promise.stands_at, variables, self._address(), now).as_dict()]
+
+        return [(p, [*(f for m, o in p.measures.items() for f in answer(m, o)), *standing(p)]) for p in promises]
+
+    def _address(self) -> str | None:
+        """The address at which the host is audited, None where it is not over a network."""
+        return None if self._connection.transport == "local" else str(self._play_context.remote_addr)
 
     def _ask(
         self,

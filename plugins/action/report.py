@@ -17,6 +17,8 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._measures import MEASURES
 from ..plugin_utils._report import FORMATS, LANGUAGES, Mismatch, Report, write_prometheus, write_report
+from ..plugin_utils._supplier import ABOUT as ABOUT_SUPPLIER
+from ..plugin_utils._supplier import MEASURE as SUPPLIER
 from ..plugin_utils._verdict import FAIL_ON, FAIL_ON_BY_DEFAULT, VERDICTS, Failure, failures
 
 REGISTERED = "__audit"  # where the play keeps what the audit action returned
@@ -50,7 +52,8 @@ class ActionModule(ActionBase):
         name = run_name(options["run"], now)
         directory = Path(options["dest"] or Path("reports") / name).absolute()
         hosts, outside = _given(options["records"]) if options["records"] else _of_play(task_vars or {})
-        about = {measure.name: {"title": measure.title, "why": measure.why} for measure in MEASURES.values()}
+        measures = {measure.name: {"title": measure.title, "why": measure.why} for measure in MEASURES.values()}
+        about = {**measures, SUPPLIER: ABOUT_SUPPLIER}
         try:
             made_at = now.isoformat(timespec="seconds")
             chosen = {key: options[key] for key in ("formats", "language")}

@@ -29,6 +29,8 @@ def asks(promise: Promise, statement: Statement) -> str:
     """A digest of all in the register that a promise's verdict hangs on, but for waivers: they are a host's."""
     grounds = [ground.as_dict() if ground else None for ground in (promise.attested, promise.planned)]
     told = [promise.hosts, promise.measures, promise.unset, promise.chosen, grounds]
+    if promise.stands_at:
+        told.append(vars(promise.stands_at))
     return _digest(json.dumps([told, statement.own_sites, statement.own_databases], sort_keys=True, default=str))
 
 

@@ -274,6 +274,15 @@ PROMISE_KEYS: Mapping[str, Key] = {
     "gdpr": Key('["5(1)(e)"]', _articles, required=False),
     "hosts": Key("web*", _hosts, required=False),
     "measures": Key("{log_retention: {web: 2 years}}", _raw, required=False),
+    "stands_at": Key(
+        "{supplier: OVH}",
+        required=False,
+        keys={
+            "supplier": Key("OVH"),
+            "places": Key("[gra, rbx]", _texts(_text, "[gra, rbx]"), required=False),
+            "asked_within": Key("1 day", _period, required=False),
+        },
+    ),
     "attested": Key(
         "{by: the director, since: 2026-01-05, for: 1 year, evidence: minutes 2026-01}",
         required=False,
@@ -301,7 +310,7 @@ CHOSEN_KEYS: Mapping[str, Key] = {
     "period": Key("1 year", _raw),
     "reason": Key("why so long"),
 }
-KEPT_BY = ("measures", "attested", "planned")
+KEPT_BY = ("measures", "stands_at", "attested", "planned")
 
 
 # -- the reader ----------------------------------------------------------------------------------------------------
@@ -389,6 +398,7 @@ class Reader:
         fields["suppliers"] = self.listed(fields.get("suppliers"), SUPPLIERS, self.supplier)
         fields["conflicts"] = self.listed(fields.get("conflicts"), CONFLICTS, self.conflict)
         self.conflicting(fields["conflicts"], [entry.get("id") for entry in fields.get("promises", ())])
+        self.standing(fields["suppliers"], fields.get("promises", ()))
         return fields
 
     def listed(self, raw: object, path: Path, read: Callable[[object, Path], dict[str, Any]]) -> list[dict[str, Any]]:
@@ -424,6 +434,15 @@ class Reader:
             for name in unknown if len(known) == len(ids) else ():
                 text = f"no promise {name!r}; {suggest(name, known)}; a law or the like is told in words, as 'the GDPR'"
                 self.wrong((*CONFLICTS, number, "between"), f"conflict number {number + 1}", text)
+
+    def standing(self, suppliers: Sequence[Mapping[str, Any]], promises: Sequence[Mapping[str, Any]]) -> None:
+        """Note the promises about a supplier that the register's list of suppliers lacks, where it has one."""
+        listed = [str(entry.get("name", "")).casefold() for entry in suppliers]
+        for number, promise in enumerate(promises):
+            name = promise.get("stands_at", {}).get("supplier")
+            if name and listed and not any(name.casefold() in entry for entry in listed):
+                path = (*PROMISES, number, "stands_at", "supplier")
+                self.wrong(path, f"promise {promise.get('id')}", f"no supplier is called {name!r}; add it to suppliers")
 
     def promises(self, raw: object, path: Path) -> list[dict[str, Any]]:
         """The fields of all promises."""

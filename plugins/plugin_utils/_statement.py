@@ -54,6 +54,18 @@ class Attestation:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where hosts stand: at a supplier that has an API, in places as it calls them (none: anywhere).
+
+    asked_within: how old what its API told may be.
+    """
+
+    supplier: str
+    places: tuple[str, ...] = ()
+    asked_within: str = "1 day"
+
+
+@dataclass(frozen=True)
 class Plan:
     """A promise that has no measure yet. until: the day from which that fails a run."""
 
@@ -141,6 +153,7 @@ class Promise:
     measures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unset: tuple[tuple[str, str], ...] = ()
     chosen: Mapping[str, str] = field(default_factory=dict)
+    stands_at: Standing | None = None
     attested: Attestation | None = None
     planned: Plan | None = None
     fingerprint: str = ""
@@ -445,7 +458,9 @@ def _promise(entry: dict[str, Any]) -> Promise:
         attested = Attestation(attested["by"], attested["since"], attested["for"], attested["evidence"])
     fingerprint = entry["where"].pop("fingerprint", "")
     planned = Plan(**planned) if planned else None
-    return Promise(**entry, attested=attested, planned=planned, fingerprint=fingerprint)
+    standing = entry.pop("stands_at", None)
+    standing = Standing(**{**standing, "places": tuple(standing.get("places", ()))}) if standing else None
+    return Promise(**entry, attested=attested, planned=planned, fingerprint=fingerprint, stands_at=standing)
 
 
 def _today() -> dt.date:

@@ -42,6 +42,7 @@ LAYERS = [
     "plugin_utils._text",
     "plugin_utils._origin",
     "plugin_utils._verdict",
+    "plugin_utils._supplier",
     "plugin_utils._report",
     "plugin_utils._ovh",
     "plugin_utils._ovh_servers",

@@ -216,7 +216,7 @@ MISTAKES: list[tuple[Change, str]] = [
     (put("promises.0.say", "x"), f"{ID}say: no such key; did you mean 'says'?"),
     (
         put("promises.0.frobnicate", 1),
-        f"{ID}frobnicate: no such key; it is one of attested, gdpr, hosts, id, measures, planned, says, where",
+        f"{ID}frobnicate: no such key; it is one of attested, gdpr, hosts, id, measures, planned, says, stands_at, where",
     ),
     (lambda register, waivers: register["promises"][0].update({True: "x"}), f"{ID}true is no key; {QUOTES}"),
     (drop("promises.0.says"), f"{ID}says: missing; write says: what it promises, in your own words"),
@@ -247,7 +247,7 @@ MISTAKES: list[tuple[Change, str]] = [
         put("promises.0.hosts", "www*"),
         f"{ID}hosts: 'www*' matches no host of the inventory; name a host, a group or a pattern like 'web*'",
     ),
-    (drop("promises.0.measures"), f"{ID}nothing keeps it; give it one of measures, attested, planned"),
+    (drop("promises.0.measures"), f"{ID}nothing keeps it; give it one of measures, stands_at, attested, planned"),
     (
         put("promises.0.planned", {"until": dt.date(2026, 6, 1), "reason": "later"}),
         f"{ID}planned: it has measures, so nothing is left to plan; take planned or measures away",

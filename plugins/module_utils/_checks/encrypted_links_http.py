@@ -135,7 +135,11 @@ def _of_doors(host: Host, question: Question, option: str) -> Iterator[Finding]:
         way = through(host, question.settings["tunnels"], door.address)
         place = places.get(door)
         told = asked.get(place) if place else None
-        good, why, mend = _verdict(door, place, told) if place and told else _unasked(door, question)
+        unread = _unread(host, door)
+        if unread:
+            good, why, mend = unread
+        else:
+            good, why, mend = _verdict(door, place, told) if place and told else _unasked(door, question)
         status, proof = {True: (PASS, OBSERVED), False: (FAIL, OBSERVED), None: (ERROR, "")}[good]
         if not good and way is not None:
             status, proof = (PASS, RUNNING) if way.good else (ERROR, "")
@@ -144,6 +148,16 @@ def _of_doors(host: Host, question: Question, option: str) -> Iterator[Finding]:
             CHECK, option, _subject(door), status, proof=proof, expected=_EXPECTED, observed=why, remedy=mend,
             source=f"socket of {door.name}, port {door.port}",
         )  # fmt: skip
+
+
+def _unread(host: Host, door: _Door) -> tuple[bool | None, str, str] | None:
+    """A socket of nginx or Apache of which nobody can say whether a virtual host listens there."""
+    if KNOWN.get(door.program) != "web":
+        return None
+    from .._services.web import web_servers
+
+    problems = [problem for server in web_servers(host) for problem in server.problems]
+    return (None, problems[0], f"Mend what {door.name} complains of, and reload it.") if problems else None
 
 
 def _subject(door: _Door) -> str:

@@ -90,13 +90,8 @@ def _plan(host: Host, transaction: Transaction, wanted: Wanted, language: _Langu
     if not settings and not before:
         return
     if now.get(language.cleartext[0]) != language.cleartext[1]:
-        refuse_to_cut_off(
-            wanted,
-            "Dovecot",
-            _plain_logins(host),
-            f"in the last {_BACK} people logged in so; have their programs use TLS first",
-            "plain",
-        )
+        remedy = "have those people's programs use TLS first"
+        refuse_to_cut_off(wanted, "Dovecot", _plain_logins(host), remedy, "plain login", f" in the last {_BACK}")
     transaction.directory(os.path.dirname(own))
     transaction.write(own, HEADER + "".join(f"{key} = {value}\n" for key, value in settings.items()), 0o644)
     let_it_be_read(host, transaction, main, _OWN, found)

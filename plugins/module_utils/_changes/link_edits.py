@@ -86,18 +86,20 @@ def is_reached(host: Host, pids: Collection[int]) -> bool:
     return any(one.protocol[:3] == "tcp" and set(pids) & set(one.pids) and reachable(one) for one in host.listeners())
 
 
-def refuse_to_cut_off(wanted: Wanted, name: str, open_now: Mapping[str, int], remedy: str, kind: str = "plain") -> None:
-    """Raises ChangeError where other machines have connections open that would not come back.
+def refuse_to_cut_off(
+    wanted: Wanted, name: str, open_now: Mapping[str, int], remedy: str, what: str = "plain connection", when: str = ""
+) -> None:
+    """Raises ChangeError where other machines would be refused that are let in now.
 
-    open_now: their number by address.
+    open_now: what is open, by address: their number.
     """
     if wanted.cut_off or not open_now:
         return
     number = sum(open_now.values())
     told = ", ".join(sorted({shortened(address) if network(address) else "?" for address in open_now})[:3])
     raise ChangeError(
-        f"{name}: {number} {kind} connection{'s' * (number != 1)} ({told}) would be refused from now on, so nothing "
-        f"was changed there; {remedy}, or set encrypted_links_cut_off: true"
+        f"{name}: {number} {what}{'s' * (number != 1)}{when} ({told}) would be refused from now on, so nothing was "
+        f"changed there; {remedy}, or set encrypted_links_cut_off: true"
     )
 
 

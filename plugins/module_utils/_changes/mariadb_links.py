@@ -30,7 +30,7 @@ from .link_edits import HEADER, Wanted, doors, is_reached, refuse_to_cut_off, se
 
 _OLDEST = (10, 5, 2)  # the first with require_secure_transport
 _VERIFYING = (11, 4)  # the first whose clients verify what they are not told to
-_OWN = "/etc/mysql/mariadb.conf.d/99-privacy-hosting-links.cnf"
+_OWN = "/etc/mysql/mariadb.conf.d/zz-privacy-hosting-links.cnf"  # behind those that begin with a number
 _REQUIRED = "require_secure_transport"
 _GOOD_VERSIONS = "TLSv1.2,TLSv1.3"
 _VARIABLES = ("version", "have_ssl", "tls_version", "ssl_cert", "ssl_key", _REQUIRED, "performance_schema")
@@ -76,13 +76,9 @@ def _plan(host: Host, transaction: Transaction, wanted: Wanted, server: Server) 
     settings = _settings(host, transaction, server, now, own, pair)
     open_now = _open_now(host, server, now)
     if now[_REQUIRED] != "ON":
-        refuse_to_cut_off(
-            wanted,
-            server.name,
-            open_now,
-            "have those clients use TLS, and programs on the host the Unix socket, first",
-            "plain" if now["have_ssl"] != "YES" else "possibly plain",
-        )
+        remedy = "have those clients use TLS, and programs on the host the Unix socket, first"
+        certain = "plain" if now["have_ssl"] != "YES" else "possibly plain"
+        refuse_to_cut_off(wanted, server.name, open_now, remedy, f"{certain} connection")
     restart = _needs_restart(now, settings)
     if restart and not wanted.restart:
         raise ChangeError(

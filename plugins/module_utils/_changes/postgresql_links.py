@@ -29,7 +29,7 @@ from . import link_certificate
 from .link_edits import HEADER, Wanted, doors, is_reached, network, refuse_to_cut_off, settled, within
 
 _OLDEST = 120000  # the first with ssl_min_protocol_version
-_OWN = "99-privacy-hosting-links.conf"
+_OWN = "zz-privacy-hosting-links.conf"  # behind those that begin with a number
 _SETTINGS = ("ssl", "ssl_cert_file", "ssl_key_file", "ssl_min_protocol_version")
 _ASKED = (
     "SELECT name, setting FROM pg_settings WHERE name IN ('ssl', 'ssl_cert_file', 'ssl_key_file', "
@@ -127,7 +127,7 @@ def _plan(host: Host, transaction: Transaction, wanted: Wanted, server: Server) 
         raise ChangeError(f"{now['config_file']} has no include_dir for a file of ours: write there {lines}")
     if not transaction.changed:
         return
-    _prove(host, transaction, wanted, server, now, settings, own)
+    _prove(host, transaction, wanted, server, now, settings, own, any(rule.place in _OF_THE_HOST for rule in rules))
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def _rules(server: Server, now: Mapping[str, str]) -> list[_Rule]:
     rows = server.ask(_RULES.format("file_name", "rule_number") if several else _RULES.format("''", "line_number"))
     found = [_Rule(row[0] or now["hba_file"], int(row[1]), *row[2:9]) for row in rows]
     for rule in found:
-        if rule.error:
+        if rule.error and "SSL is disabled" not in rule.error:  # no fault, and not so any more once it is on
             raise ChangeError(f"{rule.source}: {server.name} does not understand this rule: {rule.error}")
     return found
 
@@ -268,8 +268,12 @@ def _prove(
     now: Mapping[str, str],
     settings: Mapping[str, str],
     own: str,
+    exempt: bool,
 ) -> None:
-    """Have the server read the files before it loads them, and try a connection when it has."""
+    """Have the server read the files before it loads them, and try a connection when it has.
+
+    exempt: a rule is for the host itself, from which it is tried.
+    """
 
     def judged(judge: Callable[[Server], str]) -> Callable[[], str]:
         def asked() -> str:
@@ -284,7 +288,7 @@ def _prove(
     before = {} if transaction.check else {door: ask_postgresql(*door).answer for door in places}
     transaction.judges.append(judged(lambda new: _not_read(new, now, wanted, settings, own)))
     transaction.reloads.append(server.unit)
-    transaction.proofs.append(judged(lambda new: settled(lambda: _not_so(server.name, before))))
+    transaction.proofs.append(judged(lambda new: settled(lambda: _not_so(server.name, before, exempt))))
 
 
 def _not_read(server: Server, now: Mapping[str, str], wanted: Wanted, settings: Mapping[str, str], own: str) -> str:
@@ -299,17 +303,18 @@ def _not_read(server: Server, now: Mapping[str, str], wanted: Wanted, settings: 
         if row[4]:
             return f"{row[2]}:{row[3]}: {server.name} does not take '{key}': {row[4]}"
         if row[1] != value:
-            return f"{row[2]}:{row[3]}: '{key} = {row[1]}' wins over {own}; take that line away"
+            how = f"'ALTER SYSTEM RESET {key}'" if row[2].endswith(".auto.conf") else "take that line away"
+            return f"{row[2]}:{row[3]}: '{key} = {row[1]}' wins over {own}; {how}"
     return ""
 
 
-def _not_so(name: str, before: Mapping[tuple[str, int], str]) -> str:
+def _not_so(name: str, before: Mapping[tuple[str, int], str], exempt: bool) -> str:
     """Why a connection to the host's own addresses is not refused in plain, or gets no TLS; '' if all is well."""
     for (address, port), answer in before.items():
         now = ask_postgresql(address, port)
-        if now.answer == ANSWERED:
+        if now.answer == ANSWERED and not exempt:
             return f"{name}: {now.seen}, after the change too"
-        if answer == ANSWERED and now.answer != REFUSED:
+        if answer == ANSWERED and now.answer not in (ANSWERED, REFUSED):
             return f"{name}: a client that was answered before the change gets no answer with TLS now ({now.seen})"
         if not _speaks_tls(address, port):
             return f"{name} does not speak TLS 1.2 or newer on :{port}"

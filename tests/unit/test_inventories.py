@@ -28,7 +28,7 @@ def test_a_register_has_no_mistake(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "promises", "measured"),
-    [("directvps", 23, 6), ("backbone_it", 25, 6), ("directcode", 17, 1), ("twentenet", 14, 3), ("webhoster", 12, 2)],
+    [("directvps", 23, 7), ("backbone_it", 25, 7), ("directcode", 19, 1), ("twentenet", 14, 3), ("webhoster", 13, 2)],
 )
 def test_the_five_texts_have_their_promises(name: str, promises: int, measured: int) -> None:
     found = load(name).promises
@@ -42,11 +42,31 @@ def test_a_period_that_a_text_leaves_open_is_open_or_has_its_reason() -> None:
     assert {"interval", "oldest"} <= set(told["backups-made"].measures["data_backup"])
 
 
+FIVE = ("directvps", "backbone_it", "directcode", "twentenet", "webhoster")
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_each_of_the_five_names_suppliers_and_conflicts(name: str) -> None:
+    statement = load(name)
+    assert statement.suppliers
+    assert statement.conflicts
+    assert all(promise.fingerprint for promise in statement.promises)
+    linked = {supplier.name for supplier in statement.suppliers if supplier.url}
+    assert bool(linked) == (name == "backbone_it")  # the other texts link to no supplier: a fault of theirs
+
+
+@pytest.mark.parametrize("name", ["directvps", "backbone_it"])
+def test_links_are_a_measure_where_a_text_promises_them(name: str) -> None:
+    told = {promise.id: promise for promise in load(name).promises}
+    assert {"accepts", "sends", "peer_verified"} == set(told["links-encrypted"].measures["encrypted_links"])
+    assert not told["links-encrypted"].planned
+
+
 def test_webhoster_has_all_its_promises() -> None:
     assert {promise.where.get("section") or promise.where["paragraph"] for promise in load("webhoster").promises} == {
-        "Administratie", "Domeinnamen", "SSL certificaten", 7, 8, 9, 10,
+        "Administratie", "Domeinnamen", "SSL certificaten", 3, 7, 8, 9, 10,
     }  # fmt: skip
-    assert len(load("webhoster").promises) == 12
+    assert len(load("webhoster").promises) == 13
 
 
 def test_the_labs_register_shows_every_way_to_keep_a_promise() -> None:

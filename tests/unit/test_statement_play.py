@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.privacy.hosting.plugins.plugin_utils._statement import Statement, StatementError
+
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 REGISTER: dict[str, Any] = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/statement.yml").read_text())
@@ -205,6 +207,86 @@ def test_a_register_file_by_itself(run: Run, inventory: Path) -> None:
     assert found[0] == f"{last}: register: statement_waivers: stands here twice, first on line {first}; keep one"
     assert [line.split(": ", 1)[1] for line in found[1:]] == MISTAKES
     assert all(line.split(":")[0].isdigit() for line in found)
+
+
+TEXT = ROOT / "inventories/lab/statement.md"
+DUTCH = """Privacy
+
+Wij hosten websites voor bedrijven in Nederland, en wij doen dat met veel plezier voor iedereen die dat wil.
+
+Bewaren
+
+De webserverlogs bewaren wij gedurende twee jaar. Wij verkopen uw gegevens nooit aan anderen.
+"""
+
+
+def test_a_register_and_its_text(run: Run, inventory: Path) -> None:
+    outcome = run("privacy.hosting.statement", "-i", str(inventory), "-e", f"text={TEXT}")
+    assert (outcome.status, outcome.contacted) == (0, False)
+    assert not any("sentence" in line for line in outcome.lines)
+
+
+@pytest.mark.parametrize("how", ["inventory", "file"])
+def test_a_text_that_was_changed(run: Run, inventory: Path, tmp_path: Path, how: str) -> None:
+    text = tmp_path / "statement.txt"
+    text.write_text(f"{TEXT.read_text()}\nWe keep your shoe size for nine years.\n")
+    register = inventory / "group_vars/all/statement.yml"
+    named = ["-i", str(inventory)] if how == "inventory" else ["-e", f"register_file={register}"]
+    outcome = run("privacy.hosting.statement", *named, "-e", "text=statement.txt")
+    assert (outcome.status, outcome.contacted) == (2, False)
+    assert any(line.startswith("the text was changed: its text_sha256 is ") for line in outcome.lines)
+    (line,) = [line for line in outcome.lines if line.endswith('"We keep your shoe size for nine years."')]
+    assert "it binds, and no promise points to it (stored, how long): " in line
+
+
+def test_a_text_without_a_register(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(DUTCH)
+    outcome = run("privacy.hosting.statement", "-e", "text=text.txt")
+    assert outcome.status == 2
+    assert any("add -e draft=PATH for a first draft of a register of that text" in line for line in outcome.lines)
+
+
+def test_a_first_draft(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text.html").write_bytes(f"<html><pre>{DUTCH}</pre></html>".encode())
+    drafting = ("privacy.hosting.statement", "-e", "text=text.html", "-e", "draft=draft.yml")
+    outcome = run(*drafting, "--check")
+    assert outcome.status == 0
+    assert not (tmp_path / "draft.yml").exists()
+    outcome = run(*drafting)
+    assert (outcome.status, outcome.contacted) == (0, False)
+    assert "a first draft in draft.yml: 2 promises, 8 places to be decided" in outcome.lines
+    written = (tmp_path / "draft.yml").read_text()
+    first, second = yaml.safe_load(written)["statement"]["promises"]
+    assert first["measures"] == {"log_retention": {"web": "2 years"}}
+    assert second["planned"] == {"until": "TO BE DECIDED", "reason": "TO BE DECIDED"}
+    with pytest.raises(StatementError) as refused:
+        Statement.load_file(str(tmp_path / "draft.yml"))
+    line = next(n for n, line in enumerate(written.splitlines(), 1) if line.strip().startswith("provider:"))
+    named = f"draft.yml:{line}: statement: provider: is yet to be decided; put in what is right, or take it out"
+    assert refused.value.messages[0].endswith(f"/{named}")
+    outcome = run(*drafting)
+    assert outcome.status == 2
+    assert any("draft.yml is there already; name another file for the draft" in line for line in outcome.lines)
+    assert (tmp_path / "draft.yml").read_text() == written
+
+
+@pytest.mark.parametrize("draft", [True, False])
+def test_a_text_in_another_language(run: Run, inventory: Path, draft: bool) -> None:
+    text = ROOT / "tests/statements/other_de.txt"
+    how = ["-e", "draft=draft.yml"] if draft else ["-i", str(inventory)]
+    outcome = run("privacy.hosting.statement", "-e", f"text={text}", *how)
+    assert outcome.status == 2
+    assert any(line.endswith("it is in German; only Dutch and English are read") for line in outcome.lines)
+
+
+def test_html_without_its_parser(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bs4.py").write_text("raise ImportError('not here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "text.html").write_text(f"<html><pre>{DUTCH}</pre></html>")
+    outcome = run("privacy.hosting.statement", "-e", "text=text.html", "-e", "draft=draft.yml")
+    assert outcome.status == 2
+    needs = "an HTML text needs BeautifulSoup; run: pip install beautifulsoup4 (in Ansible's own Python)"
+    assert any(line.endswith(needs) for line in outcome.lines)
 
 
 OPTIONS_PLAY = """

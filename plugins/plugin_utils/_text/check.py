@@ -55,10 +55,10 @@ def compare(statement: Statement, page: Page) -> Comparison:
         found.faults.append(f"{text}; read it again, mend the promises, then set it")
     for promise in statement.promises:
         places = pointed_to(promise.where, sentences)
-        fault = _gone(promise, places, sentences)
+        fault, now = _gone(promise, places, sentences)
         if fault:
             found.faults.append(f"promise {promise.id}: {fault}")
-        for place in places:
+        for place in now:
             found.pointed.setdefault(place, []).append(promise.id)
     found.faults += _unpointed(found)
     return found
@@ -81,30 +81,32 @@ def pointed_to(where: Mapping[str, Any], sentences: Sequence[Sentence]) -> list[
     ]
 
 
-def _gone(promise: Promise, places: Sequence[int], sentences: Sequence[Sentence]) -> str:
-    """What is wrong with the place of a promise; "" if nothing is."""
+def _gone(promise: Promise, places: Sequence[int], sentences: Sequence[Sentence]) -> tuple[str, Sequence[int]]:
+    """What is wrong with the place of a promise, "" if nothing is; and where its sentences are now."""
     first, dash, last = str(promise.where["sentence"]).partition("-")
     many = int(last) - int(first) + 1 if dash else 1
     mark = promise.fingerprint
-    if len(places) == many and mark in ("", fingerprint([sentences[place] for place in places])):
-        return ""
+    there = fingerprint([sentences[place] for place in places])
+    if len(places) == many and mark in ("", there):
+        return "", places
     moved = _with_fingerprint(mark, many, sentences) if mark else None
     if moved is not None:
-        return f"its sentence stands elsewhere now: {moved.place}; correct its 'where'"
+        text = f"its sentence stands elsewhere now: {sentences[moved].place}; correct its 'where'"
+        return text, range(moved, moved + many)
     if len(places) == many:
-        now = fingerprint([sentences[place] for place in places])
-        return f"its sentence was changed ({sentences[places[0]].place}); read it, then set its fingerprint to {now}"
+        place = sentences[places[0]].place
+        return f"its sentence was changed ({place}); read it, then set its fingerprint to {there}", places
     section = promise.where.get("section")
     if section and not any(same_heading(sentence.section, section) for sentence in sentences):
-        return f"its sentence is gone: the text has no section '{section}' any more"
+        return f"its sentence is gone: the text has no section '{section}' any more", places
     place = f"section '{section}'" if section else f"paragraph {promise.where['paragraph']}"
-    return f"its sentence is gone: {place} has no sentence {promise.where['sentence']}"
+    return f"its sentence is gone: {place} has no sentence {promise.where['sentence']}", places
 
 
-def _with_fingerprint(mark: str, many: int, sentences: Sequence[Sentence]) -> Sentence | None:
+def _with_fingerprint(mark: str, many: int, sentences: Sequence[Sentence]) -> int | None:
     for place in range(len(sentences) - many + 1):
         if fingerprint(sentences[place : place + many]) == mark:
-            return sentences[place]
+            return place
     return None
 
 

@@ -173,7 +173,7 @@ def _group_blocks(group: list[str]) -> Iterator[Block]:
         yield from _capitals(_plain(" ".join(group)))
         return
     rows = [line for line in group if not _DRAWN.fullmatch(line)]
-    if not listed and rows and all(len(_columns(line)) > 1 for line in rows):
+    if not listed and rows and all(len(_columns(line)) > 1 or _CONTENTS_LINE.fullmatch(line) for line in rows):
         yield from table_rows([_columns(line) for line in rows], len(rows) < len(group) and rows[0] == group[0])
         return
     lines = group

@@ -17,6 +17,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .lexicon import Lexicon, lexicon
 from .reading import GLUED, HEADING, ITEM, PARAGRAPH, ROW, Page, folded
@@ -69,6 +70,7 @@ def same_heading(one: str, other: str) -> bool:
     return _heading(one) == _heading(other)
 
 
+@lru_cache(maxsize=256)
 def _heading(text: str) -> str:
     words = re.findall(r"\w+", text.casefold())
     while len(words) > 1 and words[0].isdigit():
@@ -151,6 +153,6 @@ def _ends(before: str, after: str, words: Lexicon) -> bool:
     last = found[0].casefold() if found else ""
     if last in words.abbreviations:
         return False
-    if last in words.abbreviations_at_end or re.fullmatch(r"(?:\w\.){1,4}", last):
+    if last in words.abbreviations_at_end or re.fullmatch(r"(?:[^\W\d_]\.){1,4}", last):
         return follows.casefold() in words.starters
     return not (re.fullmatch(r"\d{1,2}\.", last) and len(before.split()) == 1)

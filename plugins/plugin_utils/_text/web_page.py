@@ -41,6 +41,7 @@ audio button canvas iframe input link map meta noscript object option script sel
 video
 """
 _BLOCKS, _UNREAD = frozenset(_BLOCK_NAMES.split()), frozenset(_UNREAD_NAMES.split())
+AROUND_MAIN = "all around the page's main part"
 _AROUND = {"nav": "navigation", "footer": "footer", "aside": "side column", "header": "header"}
 _ROLES = {
     "navigation": "navigation",
@@ -67,10 +68,13 @@ def of_html(text: str) -> Page:
     soup = BeautifulSoup(text, "html.parser")
     title = folded(soup.title.get_text(" ")) if soup.title else ""
     walk = _Walk()
-    walk.into(_main_part(soup))
+    main = _main_part(soup)
+    walk.into(main)
     walk.end()
+    if main is not soup:
+        walk.left_out.append(AROUND_MAIN)
     blocks = without_contents(walk.blocks)
-    content = folded(" ".join([title, *(block.text for block in blocks)]))
+    content = folded(" ".join(block.text for block in blocks))
     return page_of(title, blocks, content, ", ".join(dict.fromkeys(walk.left_out)))
 
 

@@ -187,6 +187,8 @@ def plan_relay(host: Host, transaction: Transaction, wanted: Wanted) -> Iterator
     good = level in _VERIFYING or (level == "encrypt" and not wanted.peer_verified)
     if good and newest_only(server.get("smtp_tls_mandatory_protocols")):
         return
+    if _has_policy(transaction, server, relay, wanted):
+        return
     _refuse_to_guess(server, relay)
     shall = level if good else "secure" if wanted.peer_verified else "encrypt"
     settings = {} if good else {"smtp_tls_security_level": shall}
@@ -206,6 +208,16 @@ def plan_relay(host: Host, transaction: Transaction, wanted: Wanted) -> Iterator
     transaction.validations.append(Validation(("postfix", "check"), unless_before=True))
     transaction.reloads.append("postfix")
     yield from ()
+
+
+def _has_policy(transaction: Transaction, server: Postfix, relay: str, wanted: Wanted) -> bool:
+    """Whether a table of policies already asks enough of the relay."""
+    enough = _VERIFYING if wanted.peer_verified else (*_VERIFYING, "encrypt", "dane")
+    for table in re.split(r"[\s,]+", server.get("smtp_tls_policy_maps")):
+        told = transaction.call(("postmap", "-q", relay, table)).stdout.split() if table else []
+        if told:
+            return told[0] in enough
+    return False
 
 
 def _refuse_to_guess(server: Postfix, relay: str) -> None:

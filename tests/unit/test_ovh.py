@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime, timezone
 from email.utils import formatdate
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import pytest
 import yaml
 
 from ansible_collections.privacy.hosting.plugins.inventory import ovh
+from ansible_collections.privacy.hosting.plugins.plugin_utils._statement import Standing
+from ansible_collections.privacy.hosting.plugins.plugin_utils._supplier import judge
 from tests.unit.ovh_api import (
     API_HOST,
     APPLICATION_KEY,
@@ -238,6 +241,12 @@ class TestWhatIsThere:
             "ovh_supplier": "OVH",
             "ovh_endpoint": "ovh-eu",
         }
+
+    def test_what_it_knows_proves_where_each_of_them_stands(self, account):
+        now = datetime.now(timezone.utc)
+        for about in account.hosts().values():
+            found = judge(Standing("OVH", ("gra",)), about, about["ansible_host"], now)
+            assert found.status == "pass", found
 
     def test_what_is_known_of_a_vps(self, account):
         about = account.hosts()[VPS]

@@ -216,7 +216,8 @@ MISTAKES: list[tuple[Change, str]] = [
     (put("promises.0.say", "x"), f"{ID}say: no such key; did you mean 'says'?"),
     (
         put("promises.0.frobnicate", 1),
-        f"{ID}frobnicate: no such key; it is one of attested, gdpr, hosts, id, measures, planned, says, stands_at, where",
+        f"{ID}frobnicate: no such key; it is one of "
+        "attested, gdpr, hosts, id, measures, planned, says, stands_at, where",
     ),
     (lambda register, waivers: register["promises"][0].update({True: "x"}), f"{ID}true is no key; {QUOTES}"),
     (drop("promises.0.says"), f"{ID}says: missing; write says: what it promises, in your own words"),

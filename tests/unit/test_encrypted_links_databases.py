@@ -166,9 +166,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
 def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let all plain clients be answered so."""
 
-    def give(answer: str, mariadb: bool = False) -> None:
-        plain = Plain(answer, f"it is {answer}")
-        everyone = dict.fromkeys(plain_clients.CLIENTS, lambda _address, _port: plain)
+    def give(answer: str, mariadb: bool = False, to: str = "") -> None:
+        plain, other = Plain(answer, f"it is {answer}"), Plain(OTHER, "something else")
+        everyone = {
+            kind: (lambda _address, _port, told=plain if to in ("", kind) else other: told)
+            for kind in plain_clients.CLIENTS
+        }
         monkeypatch.setattr(plain_clients, "CLIENTS", everyone)
         monkeypatch.setattr(plain_clients, "ask_ldap", lambda _address, _port, _base="": plain)
         monkeypatch.setattr(plain_clients, "is_mariadb", lambda _address, _port: mariadb)
@@ -720,10 +723,17 @@ def test_a_program_that_could_be_one_is_an_error_until_it_answers(
     assert one(with_program(program, 7777), check, probe=True).status == "error"
     answers(OTHER)
     assert one(with_program(program, 7777), check, probe=True).status == "not_applicable"
-    answers(ANSWERED)
+    answers(ANSWERED, to=check)
     assert one(with_program(program, 7777), check, probe=True).status == (
         "not_applicable" if check == "mariadb" else "fail"
     )
+
+
+def test_a_forwarder_to_another_service_is_none_of_this_one(answers: Callable[..., None]) -> None:
+    answers(ANSWERED, to="redis")
+    assert one(with_program("socat", 6380), "redis", probe=True).status == "fail"
+    assert one(with_program("socat", 6380), "postgresql", probe=True).status == "not_applicable"
+    assert one(with_program("socat", 6380), "ldap", probe=True).status == "not_applicable"
 
 
 def test_nothing_else_is_said_to_what_greets_as_mariadb(answers: Callable[..., None]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from .._finding import CONFIGURED, ERROR, OBSERVED, Finding, Layer, weigh
 from .._host import Host, Listener, Process
 from .._measure import Question
-from .._services import listeners, plain_clients
+from .._services import database_servers, listeners, plain_clients
 from .._services.addresses import own_addresses, shortened
 
 NAME = "encrypted_links"
@@ -137,7 +137,7 @@ def others(host: Host, question: Question, kind: str, known: Iterable[int], opti
     What nobody knows is asked which service it is, where probes may be made. Raises Unseen.
     """
     processes = {process.pid: process for process in host.processes()}
-    done = set(known)
+    done = {*known, *(pid for server in database_servers.servers(host) for pid in server.pids)}
     tried = 0
     for listener in host.listeners():
         if not listener.protocol.startswith("tcp") or not listeners.reachable(listener) or done & set(listener.pids):
@@ -146,7 +146,8 @@ def others(host: Host, question: Question, kind: str, known: Iterable[int], opti
         if not program:
             continue
         tried += 1
-        told = _asked(host, question, kind, listener) if tried <= _ASKED else None
+        ask = observed if _FRONTS.get(program) == kind and kind != "mariadb" else _asked
+        told = ask(host, question, kind, listener) if tried <= _ASKED else None
         if told is not None and told.answer == plain_clients.OTHER:
             continue
         if told is not None and told.answer == plain_clients.REFUSED and _FRONTS.get(program) != kind:
@@ -172,9 +173,25 @@ def _asked(host: Host, question: Question, kind: str, listener: Listener) -> pla
     greets = host.once(("mariadb?", address, listener.port), lambda: plain_clients.is_mariadb(address, listener.port))
     if greets and kind == "mariadb":
         return plain_clients.Plain(plain_clients.DENIED, "MariaDB or MySQL greets there")
-    if greets or kind == "mariadb":
+    spoken = (
+        "mariadb"
+        if greets
+        else host.once(("spoken", address, listener.port), lambda: _spoken(host, question, listener))
+    )
+    if spoken != kind and (spoken or kind == "mariadb"):
         return plain_clients.Plain(plain_clients.OTHER, "something else answers there")
     return observed(host, question, kind, listener)
+
+
+def _spoken(host: Host, question: Question, listener: Listener) -> str:
+    """Which of the others a program turns out to be, by an answer that no other service gives; '' for none of them."""
+    for kind in ("redis", "ldap", "postgresql"):  # the last one's words leave others waiting for more
+        told = observed(host, question, kind, listener)
+        if told is None or told.answer == plain_clients.REFUSED:  # nothing but TLS, whatever is inside
+            return ""
+        if told.answer in (plain_clients.ANSWERED, plain_clients.DENIED):
+            return kind
+    return ""
 
 
 def _has_rules(host: Host, listener: Listener) -> bool:

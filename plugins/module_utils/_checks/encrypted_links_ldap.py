@@ -33,8 +33,8 @@ from .encrypted_links_doors import (
 _STRONG = 128  # bits; what 'security ssf=' has to ask for, as all suites of TLS 1.2 that NCSC-NL lists have
 _REMEDY = (
     "set olcSecurity: ssf=128 and olcLocalSSF: 128 in cn=config (the latter keeps ldapi:/// usable), with a "
-    "certificate, and restart slapd; or let it listen to ldaps:/// and ldapi:/// alone. Where it is built with "
-    "GnuTLS, TLS before 1.2 is refused by "
+    "certificate, and restart slapd; or let it listen to ldaps:/// and ldapi:/// alone. TLS before 1.2 is "
+    "refused by olcTLSProtocolMin: 3.3, or, where slapd is built with GnuTLS, by "
     "olcTLSCipherSuite: NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"
 )
 

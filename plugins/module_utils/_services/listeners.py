@@ -29,7 +29,8 @@ KNOWN: Mapping[str, str] = {
         "names": "named unbound nsd knotd kresd pdns_server pdns_recursor dnsmasq systemd-resolved avahi-daemon",
         "clock": "chronyd ntpd ntpsec systemd-timesyncd openntpd",
         "network": "systemd-networkd dhclient dhcpcd NetworkManager charon openvpn keepalived bird frr radvd",
-        "databases": "mysqld mariadbd postgres redis-server valkey-server memcached mongod slapd ns-slapd pgbouncer",
+        "databases": "mysqld mariadbd postgres redis-server valkey-server memcached mongod slapd ns-slapd pgbouncer "
+        "redis-check-rdb valkey-check-rdb",  # what Debian's servers are links to
         "files": "rpcbind rpc.statd rpc.mountd rpc.nfsd nfsd smbd nmbd winbindd rsync vsftpd proftpd pure-ftpd",
         "logs": "rsyslogd syslog-ng systemd-journal-remote auditd",
         "watching": "zabbix_agentd zabbix_agent2 munin-node nrpe snmpd collectd prometheus-node-exporter node_exporter "

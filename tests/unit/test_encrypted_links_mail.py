@@ -76,7 +76,7 @@ virtual_transport = lmtp:unix:private/dovecot-lmtp
 """
 AUTHORITY = {
     "bookworm": "smtp_tls_CApath = /etc/ssl/certs\n",
-    "trixie": "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n",
+    "trixie": "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\ntls_required_enable = yes\n",
 }
 # `postconf -M` and `postconf -Px`, shortened
 MASTER = """smtp       inet  n       -       y       -       -       smtpd
@@ -117,7 +117,9 @@ class Links(MailHost):
         return self
 
     def new(self) -> Links:
-        return self.setting(smtpd_tls_mandatory_protocols=">=TLSv1.2", smtp_tls_mandatory_protocols=">=TLSv1.2")
+        more = {"tls_required_enable": "no"} if "tls_required_enable" in self.settings else {}
+        new = ">=TLSv1.2"
+        return self.setting(smtpd_tls_mandatory_protocols=new, smtp_tls_mandatory_protocols=new, **more)
 
     def _answer(self, argv: tuple[str, ...]) -> str:
         if argv[:2] == ("postmap", "-s"):
@@ -523,8 +525,18 @@ def test_a_relay_that_may_speak_old_tls(host: Links) -> None:
     assert (sends[HOP].status, "TLSv1, TLSv1.1 is let" in sends[HOP].observed) == ("fail", True)
 
 
+def test_messages_that_ask_to_go_without_tls() -> None:
+    # seen with 3.10.13: such a message is handed to who offers no TLS, at the level encrypt; 3.7.11 keeps it
+    host = Links("trixie").new()
+    host.setting(relayhost="[relay.example]:587", smtp_tls_security_level="secure", tls_required_enable="yes")
+    for found in relay(host):
+        assert (found[HOP].status, "TLS-Required: no" in found[HOP].observed) == ("fail", True)
+        assert "tls_required_enable = no" in found[HOP].remedy
+
+
 def test_a_policy_for_the_relay(host: Links) -> None:
-    host.setting(relayhost="[relay.example]:587", smtp_tls_policy_maps="hash:/etc/postfix/tls")
+    host.new().setting(relayhost="[relay.example]:587", smtp_tls_policy_maps="hash:/etc/postfix/tls")
+    host.setting(smtp_tls_mandatory_protocols=">=TLSv1")
     host.tables["hash:/etc/postfix/tls"] = {"[relay.example]:587": "secure protocols=>=TLSv1.2"}
     sends, peer = relay(host)
     assert (sends[HOP].status, peer[HOP].status) == ("pass", "pass")

@@ -121,7 +121,7 @@ def _hop(host: Host, question: Question, option: str, sender: Postfix, hop: Hop)
         try:
             wanted = client_level(host, sender, hop.service, hop.destination)
             judge = _encrypted if option == "sends" else _checked
-            own = judge(host, sender, hop, wanted)
+            own = worst([judge(host, sender, hop, wanted), _insisted(sender)])
             judged = own if judged is None or own.good else judged
         except Unseen as unseen:
             judged = judged or Judged(None, str(unseen), hop.source)
@@ -150,6 +150,16 @@ def _encrypted(host: Host, sender: Postfix, hop: Hop, wanted: Wanted) -> Judged:
         source = wanted.source if "protocols" in wanted.attributes else sender.source(versions)
         return Judged(False, f"{', '.join(old)} is let ({versions} = {told})", source, mend)
     return Judged(True, f"TLS 1.2 at least is demanded ({key} = {wanted.level})", wanted.source)
+
+
+def _insisted(sender: Postfix) -> Judged:
+    """Whether a message cannot ask to go without TLS (RFC 8689); Postfix 3.10 lets it, unless told not to."""
+    key = "tls_required_enable"
+    if sender.get(key).lower() != "yes":
+        return Judged(True, "no message goes without TLS", sender.source(key))
+    mend = f"{sender.directory}/main.cf: write '{key} = no', and reload Postfix."
+    why = f"a message whose header says 'TLS-Required: no' goes there without TLS ({key} = yes)"
+    return Judged(False, why, sender.source(key), mend)
 
 
 def _mend(sender: Postfix, key: str) -> str:

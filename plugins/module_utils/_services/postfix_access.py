@@ -19,7 +19,7 @@ from .postfix_tables import rows, words
 
 # what a client may hand in: nothing, mail for the server's own domains, any
 REFUSED, OWN, ALL = 0, 1, 2
-LISTS = ("client", "helo", "sender", "relay", "recipient")
+LISTS = ("client", "sender", "relay", "recipient")  # those of helo can be left out by a client that says none
 _REFUSING = ("reject", "defer", "reject_plaintext_session")
 _LIMITING = ("reject_unauth_destination", "defer_unauth_destination")
 _OWN = ("permit_auth_destination", "permit_mx_backup")

@@ -77,8 +77,8 @@ def client_level(host: Host, sender: Postfix, service: Service, destination: str
     kind = service.command
     if service.get(f"{kind}_tls_per_site"):
         raise Unseen(f"{kind}_tls_per_site is not read; smtp_tls_policy_maps is")
-    for table in tables(service.get(f"{kind}_tls_policy_maps")):
-        for key in _policy_keys(destination):
+    for key in _policy_keys(destination):
+        for table in tables(service.get(f"{kind}_tls_policy_maps")):
             told = lookup(host, sender, table, key)
             if told:
                 return _policy(told, table)

@@ -85,6 +85,7 @@ WAIVERS: list[dict[str, Any]] = [
     }
 ]
 HOSTS = {"web1": ["all", "web"], "web2": ["all", "web"], "db1": ["all", "databases"]}
+PROMISE = "attested, gdpr, hosts, id, measures, planned, says, stands_at, where"
 ID = "promise traffic-kept: "
 SOLD = "promise never-sold: "
 WAIVER = "waiver of traffic-kept: "
@@ -216,8 +217,7 @@ MISTAKES: list[tuple[Change, str]] = [
     (put("promises.0.say", "x"), f"{ID}say: no such key; did you mean 'says'?"),
     (
         put("promises.0.frobnicate", 1),
-        f"{ID}frobnicate: no such key; it is one of "
-        "attested, gdpr, hosts, id, measures, planned, says, stands_at, where",
+        f"{ID}frobnicate: no such key; it is one of {PROMISE}",
     ),
     (lambda register, waivers: register["promises"][0].update({True: "x"}), f"{ID}true is no key; {QUOTES}"),
     (drop("promises.0.says"), f"{ID}says: missing; write says: what it promises, in your own words"),

@@ -488,9 +488,12 @@ SAID: dict[str, dict[str, list[Any]]] = {
     },
     "questions_nl.txt": {"web_tls.forms": [True], "web_tls.scope": ["own"]},
     "unseen_1_nl.txt": {},
-    "unseen_2_nl.html": {},
-    "unseen_3_en.txt": {"web_log.fields": [["time"]]},
-    "unseen_4_en.txt": {},
+    "unseen_2_en.html": {},
+    "unseen_3_nl.txt": {},
+    "village_1_nl.txt": {},
+    "village_2_nl.html": {},
+    "village_3_en.txt": {"web_log.fields": [["time"]]},
+    "village_4_en.txt": {},
     "backbone_it": {
         "web_log.fields": [["client_ip"]],
         "web_log.scope": ["own"],
@@ -538,12 +541,22 @@ def test_a_draft_sets_what_the_text_says_and_nothing_else(name: str) -> None:
         ("Wij maken regelmatig back-ups.", {"data_backup": {"interval": UNDECIDED}}),
         ("Wij controleren dagelijks of back-ups gelukt zijn.", {}),
         ("Wij bewaren back-ups twee weken.", {"data_backup": {"oldest": "2 weeks"}}),
+        ("Back-ups die wij maken, worden dagelijks gewist.", {"data_backup": {"interval": UNDECIDED}}),
+        ("Every week we make sure that backups are good.", {"data_backup": {"interval": UNDECIDED}}),
+        ("Back-ups van databases staan op versleutelde servers.", {"disk_encryption": {"covers": UNDECIDED}}),
+        ("Elk formulier van onze klanten gebruikt https.", {"web_tls": {"forms": UNDECIDED}}),
+        ("Google bewaart de webserverlogs 26 maanden.", {"log_retention": {"web": UNDECIDED}}),
+        (
+            "Wij verwijderen webserverlogs na 30 dagen uit de back-ups.",
+            {"log_retention": {"web": UNDECIDED}, "data_backup": {"oldest": UNDECIDED}},
+        ),
+        ("Alle inlogpogingen in het klantenpaneel en e-mail worden gelogd.", {"mail_log": {"logins": UNDECIDED}}),
         ("Wij leggen alle mislukte inlogpogingen op de mailserver vast.", {"mail_log": {"logins": UNDECIDED}}),
         ("In de toegangslogs slaan wij geen IP-adres op.", {"web_log": {"fields": UNDECIDED}}),
     ],
 )
 def test_an_option_is_set_only_where_the_sentence_says_it(sentence: str, expected: dict[str, Any]) -> None:
-    main = "nl" if re.search(r"\b(wij|ons|onze|u|niet|elk|het)\b", sentence, re.IGNORECASE) else "en"
+    main = "nl" if re.search(r"\b(wij|ons|onze|u|niet|elk|het|de|van)\b", sentence, re.IGNORECASE) else "en"
     found = options(Sentence("", 1, 1, 1, (sentence,)), lexicon().languages[main], MEASURES)
     assert found == expected
 

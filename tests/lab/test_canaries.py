@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.privacy.hosting.plugins.plugin_utils._report import FORMATS
+from tests.lab import register
 from tests.lab.fleet import HARDENED, Fleet, findings
 
 PLANTED = yaml.safe_load(Path(__file__).with_name("canaries.yml").read_text())
@@ -82,6 +83,14 @@ def left(fleet: Fleet) -> dict[str, str]:
     return {host: fleet.shell(host, script) for host in fleet.hosts}
 
 
+def asking_all() -> dict[str, Any]:
+    """The lab's statement, with a promise that asks every measure on every host."""
+    told = register.statement()
+    measures = {name: options for one in told["promises"] for name, options in one.get("measures", {}).items()}
+    more = {**told["promises"][0], "id": "everything", "hosts": ["all", "!db1"], "measures": measures}
+    return {**told, "promises": [*told["promises"], more]}
+
+
 @pytest.fixture(scope="module", params=["pristine", HARDENED])
 def told(request: pytest.FixtureRequest, fleet: Fleet) -> dict[str, Any]:
     """An audit of hosts with canaries, in all formats and as loud as can be: with a command, and with a module."""
@@ -92,7 +101,7 @@ def told(request: pytest.FixtureRequest, fleet: Fleet) -> dict[str, Any]:
     kept = {host: set(WORD.findall(hosts.shell(host, HARVEST, check=False))) for host in hosts.hosts}
     run = f"canaries-{request.param}"
     pipelining = str(int(request.param == HARDENED))
-    options = json.dumps({"audit_formats": list(FORMATS)})
+    options = json.dumps({"audit_formats": list(FORMATS), "statement": asking_all()}, default=str)
     played, records = hosts.audited(run, "-vvv", "-e", options, ANSIBLE_PIPELINING=pipelining)
     assert set(records) == set(PLANTED), played.output
     files = {path.name: path.read_text() for path in (hosts.reports / run).iterdir()}

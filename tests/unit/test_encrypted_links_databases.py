@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.privacy.hosting.plugins.module_utils._checks import encrypted_links_doors as doors
 from ansible_collections.privacy.hosting.plugins.module_utils._checks.encrypted_links import CHECKS
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
-from ansible_collections.privacy.hosting.plugins.module_utils._host import Listener, Process, Unseen
+from ansible_collections.privacy.hosting.plugins.module_utils._host import Listener, Process, Result, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
 from ansible_collections.privacy.hosting.plugins.module_utils._measures.encrypted_links import MEASURE
 from ansible_collections.privacy.hosting.plugins.module_utils._services import (
@@ -502,7 +502,7 @@ def redis(
     running: Mapping[str, str] | None = None,
     began: float = 60,
 ) -> LinkHost:
-    asked_of = ("redis-cli", "-h", "127.0.0.1", "-p", str(ports[0]), "--raw", "-t", "3", "CONFIG", "GET")
+    asked_of = ("redis-cli", "-h", "127.0.0.1", "-p", str(ports[0]), "--raw", "--no-auth-warning", "CONFIG", "GET")
     values = {**database_links._REDIS_DEFAULTS, **(running or {})}
     answers: dict[tuple[str, ...], str | int] = {
         (*asked_of, name): "NOAUTH Authentication required.\n\n" if running is None else f"{name}\n{value}\n"
@@ -528,6 +528,22 @@ def test_redis_that_speaks_tls_alone_passes(answers: Callable[[str], None]) -> N
     answers(REFUSED)
     assert one(redis(file=TLS_FILE, running=TLS), "redis", probe=True).proof == "observed"
     assert one(redis(file=TLS_FILE, running=None), "redis", probe=True).status == "pass"  # it wants a password
+
+
+def test_a_password_is_handed_over_where_nobody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = redis(file=TLS_FILE + "requirepass geheim\n", running=TLS)
+    told = dict(host.answers)
+    seen = []
+
+    def run(*argv: str, env: Mapping[str, str] | None = None, **how: Any) -> Result:
+        seen.append((argv, env))
+        refused = argv[0] == "redis-cli" and not env
+        return Result(argv, 0, "NOAUTH Authentication required.\n" if refused else str(told[argv]), "")
+
+    monkeypatch.setattr(host, "run", run)
+    assert one(host, "redis").status == "pass"
+    assert {"REDISCLI_AUTH": "geheim"} in [env for _argv, env in seen]
+    assert not any("geheim" in " ".join(argv) for argv, _env in seen)
 
 
 def test_plain_redis_fails_by_its_own_word_its_file_and_its_answer(answers: Callable[[str], None]) -> None:
@@ -863,6 +879,8 @@ def test_how_redis_replicates() -> None:
         assert one(host, "replication", "sends").status == sends
         assert one(host, "replication", "peer_verified").status == "fail"
     assert one(redis(running={"replicaof": "127.0.0.1 6380"}), "replication", "sends").status == "not_applicable"
+    silent = redis(running=None, file="port 6379\n")
+    assert one(silent, "replication", "sends").status == "error"  # it may copy another, and does not tell
     closed = redis(running=None, file="replicaof 192.0.2.7 6379\n")
     assert one(closed, "replication", "sends").source == "/etc/redis/redis.conf:1"
 

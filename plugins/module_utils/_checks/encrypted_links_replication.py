@@ -275,6 +275,9 @@ def _redis(host: Host, question: Question, server: Server) -> Iterator[Link]:
         values, sources, files = database_links.redis_configured(server)
         source = sources.get("replicaof", files[0])
     proof = RUNNING if source == "CONFIG GET" else CONFIGURED
+    if proof == CONFIGURED and not values["replicaof"]:  # it may have been told since
+        layer = Layer(RUNNING, None, "it does not tell whether it copies another", server.source)
+        yield Link(server.name, layer, layer, "let root ask it")
     place = values["replicaof"].split(" ")[0]
     tls = values["tls-replication"] == "yes"
     remedy = "set tls-replication yes, or carry it through an encrypted tunnel and name that in encrypted_links_tunnels"

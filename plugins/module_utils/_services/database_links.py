@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._finding import RUNNING, Layer
@@ -265,17 +265,49 @@ def redis_running(server: Server) -> Mapping[str, str]:
         way = ["-h", any_address.get(one.address, one.address), "-p", str(one.port)]
     else:
         raise Unseen(f"{server.name} listens nowhere that it could be asked at")
-    client = "redis-cli" if host.has("redis-cli") else "valkey-cli"
+    ask = _redis_way(server, ["redis-cli" if host.has("redis-cli") else "valkey-cli", *way])
     found = {}
     for name in _DIRECTIVES:
-        lines = host.run(client, *way, "--raw", "-t", "3", "CONFIG", "GET", name, timeout=5).stdout.split("\n")
-        if lines[0] != name:
-            word = lines[0].split(" ")[0]
-            if word in ("NOAUTH", "NOPERM", "ERR", "DENIED"):
-                raise Unseen(f"{server.name} does not tell its settings ({word})")
-            continue  # an older server does not have it
-        found[name] = lines[1] if len(lines) > 1 else ""
+        lines = ask(name)
+        if lines[0] == name:  # else an older server, which does not have it
+            found[name] = lines[1] if len(lines) > 1 else ""
     return {**_REDIS_DEFAULTS, **found}
+
+
+def _redis_way(server: Server, words: Sequence[str]) -> Callable[[str], list[str]]:
+    """How its client asks it for a directive: plainly or in TLS, with its password where it needs one. Raises Unseen.
+
+    The password is handed over in the environment, which nobody else sees.
+    """
+    reason = Unseen(f"{server.name} does not tell its settings")
+    secret = _redis_password(server)
+    for tls in ((), ("--tls", "--insecure")):
+        for env in ({}, {"REDISCLI_AUTH": secret}) if secret else ({},):
+
+            def ask(name: str, tls: Sequence[str] = tls, env: Mapping[str, str] = env) -> list[str]:
+                result = server.host.run(
+                    *words, *tls, "--raw", "--no-auth-warning", "CONFIG", "GET", name, timeout=5, env=env
+                )
+                return result.stdout.split("\n")
+
+            try:
+                told = ask("port")
+            except Unseen as unseen:
+                reason = Unseen(f"{server.name} does not tell its settings: {str(unseen).rpartition(': ')[2]}")
+                break  # not in this way
+            if told[0] == "port":
+                return ask
+            reason = Unseen(f"{server.name} does not tell its settings ({told[0].split(' ')[0]})")
+    raise reason
+
+
+def _redis_password(server: Server) -> str:
+    """The password that its file sets for all, '' for none."""
+    try:
+        lines = list(_redis_lines(server.host, redis_file(server), 0))
+    except Unseen:
+        return ""
+    return next((words[1] for _file, _line, words in reversed(lines) if words[0].lower() == "requirepass"), "")
 
 
 def redis_file(server: Server) -> str:

@@ -314,6 +314,11 @@ def registers() -> dict[str, tuple[Statement, Page]]:
 PAIRS = registers()
 
 
+def within_blocks(page: Page, sentence: Sentence) -> bool:
+    """Whether a sentence and its items lie each in one block, not broken by the end of a page, and nowhere else."""
+    return all(sum(part in block.text for block in page.blocks) == 1 for part in sentence.parts)
+
+
 def without(page: Page, sentence: Sentence) -> Page:
     """A text from which a sentence was struck."""
     blocks = list(page.blocks)
@@ -330,10 +335,10 @@ def test_a_promise_whose_sentence_was_struck_is_told(name: str) -> None:
     statement, page = PAIRS[name]
     sentences = sentences_of(page)
     pointed = compare(statement, page).pointed
-    for place in list(pointed)[:: max(1, len(pointed) // 8)]:
+    whole = [place for place in pointed if within_blocks(page, sentences[place])]
+    assert len(whole) > len(pointed) / 2
+    for place in whole[:: max(1, len(whole) // 8)]:
         sentence = sentences[place]
-        if sum(sentence.text == other.text for other in sentences) > 1 or any("\n" in part for part in sentence.parts):
-            continue
         faults = compare(statement, without(page, sentence)).faults
         assert any(fault.startswith("the text was changed") for fault in faults)
         for promise in pointed[place]:
@@ -477,6 +482,11 @@ SAID: dict[str, dict[str, list[Any]]] = {
     "one_paragraph_nl.txt": {},
     "page_en.html": {},
     "page_nl.html": {"log_retention.web": ["14 days"], "log_retention.mail": ["3 months"], "web_tls.forms": [True]},
+    "pdf_like_nl.txt": {
+        "web_log.fields": [["client_ip"]],
+        "log_retention.web": ["1 year"],
+        "data_backup.interval": ["1 week"],
+    },
     "plain_en.txt": {
         "web_log.fields": [["client_ip", "user_agent", "time"]],
         "web_log.scope": ["own"],

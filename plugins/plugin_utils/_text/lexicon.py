@@ -145,7 +145,7 @@ def compiled(phrases: Iterable[str], period: str = "") -> Pattern:
     """A pattern that finds any of some phrases.
 
     In a phrase '*' is any ending of a word, '~' some words of the same sentence, '(a|b)' one of two, '(a)?' may be
-    left out, '{period}' a length of time, and a blank any white space.
+    left out, '{period}' a length of time, and a blank any white space. Behind a '|' it may go on on the next line.
     """
     length = re.sub(r"\?P<\w+>", "?:", period)
     return re.compile("|".join(_pattern(phrase, length) for phrase in phrases), re.IGNORECASE)
@@ -153,5 +153,5 @@ def compiled(phrases: Iterable[str], period: str = "") -> Pattern:
 
 def _pattern(phrase: str, period: str) -> str:
     signs = {"*": r"\w*", "~": rf"\b{GAP}(?<!\w)", " ": r"\s+", ".": r"\.", "-": "[-‑ ]?"}
-    text = "".join(signs.get(letter, letter) for letter in phrase.replace(" ~ ", "~"))
+    text = "".join(signs.get(letter, letter) for letter in phrase.replace(" ~ ", "~").replace("| ", "|"))
     return rf"(?<!\w){text}(?!\w)".replace("{period}", rf"(?:{period})")

@@ -36,6 +36,9 @@ _DRAWN = re.compile(r"[\s|:+=-]*-{2,}[\s|:+=-]*")  # the line below the names of
 _COMPANY = re.compile(r"\b(?:b\.v|n\.v|v\.o\.f|inc|ltd|co|corp)\.$", re.IGNORECASE)
 _COLUMNS = re.compile(r"\s*\|\s*|\t+|\s{3,}")
 _CONTENTS = re.compile(r"(?:inhoud(?:sopgave)?|(?:table of )?contents)\W*", re.IGNORECASE)
+_PAGE_NUMBER = re.compile(r"\W*(?:pagina|page|blz|p)?\W*\d{1,3}\W*(?:(?:van|of)\W*\d{1,3}\W*)?", re.IGNORECASE)
+_DIVIDED = re.compile(r"[^\W\d_]{2}[-‐]\s*$")
+_DIVIDEDS_REST = re.compile(r"\s*(?!(?:en|of|and|or)\b)[^\W\d_A-Z]")
 _CONTENTS_LINE = re.compile(r".*\S(?:\s*\.{3,}\s*|\t+| {2,})\d{1,3}\s*$")
 _NO_HEADING = re.compile(r"https?:|www\.|@|:\s|\b(?:19|20)\d\d\b|\d{4,}|^\W*\w?\W*$")
 
@@ -194,9 +197,16 @@ def _flowing(lines: Iterable[str]) -> Iterator[Block]:
         if bullet and not words:
             kind, words = ITEM, line[bullet.end() :]
         else:
-            words = f"{words} {line}"
+            words = _joined(words, line)
     if words.strip():
         yield Block(kind, _plain(words))
+
+
+def _joined(words: str, line: str) -> str:
+    """Words and the line that goes on with them, also in the midst of a word that was divided."""
+    if _DIVIDED.search(words) and _DIVIDEDS_REST.match(line):
+        return f"{words.rstrip()[:-1]}{line.lstrip()}"
+    return f"{words} {line}"
 
 
 def _runs_on(words: str) -> bool:
@@ -267,7 +277,7 @@ def _bare(heading: str) -> str:
 
 
 def without_contents(blocks: Sequence[Block]) -> list[Block]:
-    """The blocks without a table of contents: its heading, and the lines that end in a page's number."""
+    """The blocks without page numbers and a table of contents: its heading, and the lines that end in such a number."""
     kept: list[Block] = []
     inside = False
     for block in blocks:
@@ -277,6 +287,6 @@ def without_contents(blocks: Sequence[Block]) -> list[Block]:
         in_row = block.kind == ROW and re.search(r"\|?\s*\d{1,3}$", block.text)
         numbered = bool(_CONTENTS_LINE.fullmatch(block.text) or in_row)
         inside = inside and (numbered or block.kind == ITEM or not kept)
-        if not inside and len(re.findall(r"\w", block.text)) > 1:
+        if not inside and len(re.findall(r"\w", block.text)) > 1 and not _PAGE_NUMBER.fullmatch(block.text):
             kept.append(block)
     return kept

@@ -23,7 +23,7 @@ from ansible_collections.privacy.hosting.plugins.module_utils._finding import Fi
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Listener, Unseen
 from ansible_collections.privacy.hosting.plugins.module_utils._measure import Question
 from ansible_collections.privacy.hosting.plugins.module_utils._measures.encrypted_links import MEASURE
-from ansible_collections.privacy.hosting.plugins.module_utils._services import mail_before_tls
+from ansible_collections.privacy.hosting.plugins.module_utils._services import mail_before_tls, mail_greeting
 from ansible_collections.privacy.hosting.plugins.module_utils._services.mail_before_tls import Door, Seen
 from ansible_collections.privacy.hosting.plugins.module_utils._services.postfix_tables import words
 from ansible_collections.privacy.hosting.plugins.module_utils._services.postfix_tls import old_versions
@@ -764,3 +764,89 @@ def test_a_door_that_cannot_be_asked() -> None:
     closed.close()
     door = Door("imap", port, False, ("127.0.0.1",))
     assert mail_before_tls.look(Host(), [door])[door].trouble == "Connection refused"
+
+
+# -- programs that nobody knows ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes, bytes], int]]:
+    """A server that says something at first and something to what it is asked; it takes as many clients as come."""
+    monkeypatch.setattr(mail_greeting, "_WAIT_S", 0.1)
+    monkeypatch.setattr(mail_greeting, "_ANSWER_S", 0.3)
+    opened: list[socket.socket] = []
+
+    def run(listening: socket.socket, greeting: bytes, answer: bytes) -> None:
+        while True:
+            try:
+                connection = listening.accept()[0]
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(2)
+                try:
+                    connection.sendall(greeting)
+                    if connection.recv(64):
+                        connection.sendall(answer)
+                    while not answer and connection.recv(64):
+                        pass
+                except OSError:
+                    continue
+
+    def begin(greeting: bytes, answer: bytes) -> int:
+        listening = socket.create_server(("127.0.0.1", 0))
+        opened.append(listening)
+        threading.Thread(target=run, args=(listening, greeting, answer), daemon=True).start()
+        port: int = listening.getsockname()[1]
+        return port
+
+    yield begin
+    for listening in opened:
+        listening.close()
+
+
+@pytest.mark.parametrize(
+    "greeting, answer, speaks",
+    [
+        (b"* OK ready\r\n", b"GET BAD\r\n", True),
+        (b"220 x ESMTP\r\n", b"500 what\r\n", True),
+        (b"", b"HTTP/1.0 404 Not Found\r\n", False),
+        (b"SSH-2.0-x\r\n", b"", False),
+        (b"", b"\x15\x03\x01\x00\x02\x02\x46", False),
+        (b"", b"", None),
+    ],
+)
+def test_a_mail_server_greets(say: Callable[[bytes, bytes], int], greeting: bytes, answer: bytes, speaks: Any) -> None:
+    assert mail_greeting.speaks_mail("127.0.0.1", say(greeting, answer)) is speaks
+
+
+@pytest.mark.parametrize("speaks, status", [(True, "error"), (None, "error"), (False, "not_applicable")])
+def test_programs_that_nobody_knows_are_asked(
+    host: Links, monkeypatch: pytest.MonkeyPatch, speaks: bool | None, status: str
+) -> None:
+    seen(monkeypatch, Seen(logins=(), version="TLSv1.3", old="", bare=False))
+    monkeypatch.setattr(mail_greeting, "speaks_mail", lambda *_: speaks)
+    monkeypatch.setattr(mail_greeting, "own_addresses", lambda _: ["192.0.2.1"])
+    host.running.append(process(99, "/opt/app/appd"))
+    host.listening.append(Listener("tcp", EVERYWHERE, 9000, (99,)))
+    found = ask(host, "mail_doors", accepts=["pop3"], probe=True)
+    assert {one.status for one in found.values()} == {status}
+    if status == "error":
+        assert "unknown listener appd on :9000" in found["pop3: other programs"].observed
+    assert ask(fresh_like(host), "mail_doors", accepts=["pop3"])["pop3: other programs"].status == "error"
+
+
+def fresh_like(host: Links) -> Links:
+    other = fresh_at(host)
+    other.running = host.running
+    return other
+
+
+def test_networks_of_containers_are_not_looked_at(host: Links, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.new().setting(mynetworks="127.0.0.0/8 172.17.0.0/16")
+    assert ask(host, "submission")["submission :25"].status == "fail"
+    host = Links(host.release).new().setting(mynetworks="127.0.0.0/8 172.17.0.0/16")
+    host.answers["ip", "-o", "addr"] = "3: docker0    inet 172.17.0.1/16 brd 172.17.255.255 scope global docker0"
+    monkeypatch.setattr(host, "has", lambda command: command in ("ip", "doveconf", "postconf"))
+    found = ask(host, "submission")["submission :25"]
+    assert (found.status, "a network of containers" in found.observed) == ("error", True)

@@ -26,6 +26,7 @@ from .._services import postfix as postfixes
 from .._services import postfix_access as access
 from .._services.addresses import own_addresses, shortened
 from .._services.dovecot import Block, Dovecot
+from .._services.listeners import unknown_listeners
 from .._services.mail import strangers
 from .._services.mail_before_tls import Door, Seen, look
 from .._services.postfix import Postfix, Service
@@ -103,11 +104,26 @@ def outsiders(host: Host, question: Question, networks: Sequence[str]) -> Networ
         if network.num_addresses == 1 and network.network_address in own:
             continue
         way = through(host, question.settings["tunnels"], str(network))
-        if way is None:
+        if way is None and _of_containers(host, network):
+            unsure = unsure or f"{text} is a network of containers on the host, which are not looked at"
+        elif way is None:
             others.append(f"{shortened(str(network.network_address))}/{network.prefixlen}")
-        elif not way.good:
+        elif way is not None and not way.good:
             unsure = unsure or way.why
     return Networks(tuple(dict.fromkeys(others)), unsure)
+
+
+def _of_containers(host: Host, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether a network lies behind a bridge that the host made for its containers. Raises Unseen."""
+    if not host.has("ip"):
+        return False
+    for line in host.run("ip", "-o", "addr").stdout.splitlines():
+        fields = line.split()
+        if len(fields) > 3 and re.match(r"docker|br-|podman|cni|lxc|lxd|virbr", fields[1]) and "/" in fields[3]:
+            own = ipaddress.ip_interface(fields[3]).network
+            if own.version == network.version and network.subnet_of(own):  # type: ignore[arg-type]
+                return True
+    return False
 
 
 def is_outside(host: Host, question: Question, addresses: Sequence[str]) -> bool | None:
@@ -281,7 +297,7 @@ def check_mail_doors(host: Host, question: Question, option: str) -> Iterator[Fi
         told = list(_of_dovecot(host, question, option, "mail_doors", server, mine, kind))
         if kind == kinds[0] and isinstance(server, Dovecot):
             told += _inner_doors(host, question, option, server, kind)
-        told += _unknown(host, option, "mail_doors", kind, (kind,))
+        told += _unknown(host, question, option, "mail_doors", kind, (kind,))
         given += told or [_absent("mail_doors", option, kind)]
     yield from given
 
@@ -297,18 +313,25 @@ def found(host: Host, find: object) -> object:
 def _absent(check: str, option: str, kind: str) -> Finding:
     return finding(
         check, option, kind, NOT_APPLICABLE, expected="", source=_DOORS,
-        observed=f"nothing offers {kind} to more than the host itself, and every program that listens is known",
+        observed=f"no server of {kind} listens to more than the host itself, and nothing else there greets as one",
     )  # fmt: skip
 
 
-def _unknown(host: Host, option: str, check: str, kind: str, protocols: Sequence[str]) -> Iterator[Finding]:
+def _unknown(
+    host: Host, question: Question, option: str, check: str, kind: str, protocols: Sequence[str]
+) -> Iterator[Finding]:
     """What may be of the kind, and cannot be judged."""
-    found = [one for one in strangers(host) if not one.protocols or set(protocols) & set(one.protocols)]
-    if found:
-        names = _some([one.why for one in found])
+    nameless = {str(one) for one in unknown_listeners(host)}
+    told = [one for one in strangers(host) if not one.protocols or set(protocols) & set(one.protocols)]
+    why = [one.why for one in told if one.why not in nameless]
+    if nameless:
+        from .._services.mail_greeting import unclear
+
+        why += unclear(host, question.probe)
+    if why:
         yield finding(
-            check, option, f"{kind}: other programs", ERROR, observed=names, source="processes and listening sockets",
-            remedy=f"Say what {found[0].name} is for, and attest to its encrypted connections.",
+            check, option, f"{kind}: other programs", ERROR, observed=_some(why), source="processes and sockets",
+            remedy="Say what they are for, and attest to their encrypted connections.",
         )  # fmt: skip
 
 
@@ -385,7 +408,7 @@ def check_submission(host: Host, question: Question, option: str) -> Iterator[Fi
         told += _of_dovecot(host, question, option, "submission", server, doors, "submission")
     if isinstance(sender, Postfix):
         told += _of_postfix(host, question, option, sender)
-    told += _unknown(host, option, "submission", "submission", ("submission", "submissions", "relay"))
+    told += _unknown(host, question, option, "submission", "submission", ("submission", "submissions", "relay"))
     yield from told or [_absent("submission", option, "submission")]
 
 

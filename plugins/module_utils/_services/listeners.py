@@ -40,7 +40,7 @@ KNOWN: Mapping[str, str] = {
     for program in programs.split()
 }
 # what systemd itself listens for, to start the service on the first connection
-_SYSTEMD_PORTS = {22: "remote login", 111: "files"}
+_SYSTEMD_PORTS = {22: "remote login", 111: "files", 19532: "logs"}
 _KERNEL_PORTS = {2049: "files"}
 _WEB_UDP_PORTS = (80, 443)
 # programs that serve web pages: known by name even where they listen out of our sight, in a container
@@ -82,14 +82,21 @@ def reachable(listener: Listener) -> bool:
     return not ipaddress.ip_address(listener.address).is_loopback
 
 
-def _unknown(host: Host) -> Iterator[UnknownListener]:
+def unknown_sockets(host: Host) -> Iterator[tuple[str, Listener]]:
+    """The sockets that such programs hold, each with the program's name. Raises Unseen."""
     processes = {process.pid: process for process in host.processes()}
-    ports: dict[str, set[int]] = {}
     for listener in filter(reachable, host.listeners()):
         if listener.protocol.startswith("udp") and listener.port not in _WEB_UDP_PORTS:
             continue
         for program in _strangers(listener, (processes[pid] for pid in listener.pids if pid in processes)):
-            ports.setdefault(program, set()).add(listener.port)
+            yield program, listener
+
+
+def _unknown(host: Host) -> Iterator[UnknownListener]:
+    processes = {process.pid: process for process in host.processes()}
+    ports: dict[str, set[int]] = {}
+    for program, listener in unknown_sockets(host):
+        ports.setdefault(program, set()).add(listener.port)
     for program in sorted(ports):
         yield UnknownListener(program, ", ".join(f":{port}" for port in sorted(ports[program])))
     contained = {_program(process) for process in processes.values() if process.contained}

@@ -87,13 +87,13 @@ def look(host: Host, doors: Sequence[Door]) -> Mapping[Door, Seen]:
 def _look(door: Door, own: Sequence[str], end: float, keep: Callable[[Door, Seen], None]) -> None:
     seen = Seen()
     try:
-        _ask(door, _address(door, own), end, seen)
+        _ask(door, address_of(door, own), end, seen)
     except (OSError, ValueError, EOFError) as error:
         seen.trouble = getattr(error, "strerror", "") or str(error) or type(error).__name__
     keep(door, seen)
 
 
-def _address(door: Door, own: Sequence[str]) -> str:
+def address_of(door: Door, own: Sequence[str]) -> str:
     """The address to connect to. Raises ValueError."""
     outside = [one for one in own if not ipaddress.ip_address(one).is_loopback]
     for text in sorted(door.addresses or ("0.0.0.0",), key=lambda one: ":" in one):  # noqa: S104

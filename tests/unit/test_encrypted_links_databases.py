@@ -401,6 +401,7 @@ def mariadb(
         "SHOW GLOBAL VARIABLES": [[name, value] for name, value in {**VARIABLES, **variables}.items()],
         "global_priv": [*LOCAL, *accounts],
         "Binlog Dump": [["0"]],
+        "WHERE host NOT IN": [],
         "SLAVES STATUS": [],
     }
     host = LinkHost(tells, answers={PRINT: options})
@@ -452,6 +453,34 @@ def test_an_account_from_elsewhere_without_tls_fails_and_is_named(plain: list[st
     assert (found.status, found.source) == ("fail", "mysql.user")
     assert f"'{plain[0]}'@" in found.observed
     assert "192.0.2.99" not in found.observed
+
+
+def test_sessions_that_may_be_older_than_the_need_for_tls_are_not_clear() -> None:
+    options = "--require_secure_transport=ON\n"
+    host = mariadb([], options, require_secure_transport="ON")
+    host.tells["WHERE host NOT IN"] = [[f"{OWN}:40000"], ["127.0.0.1:40001"]]
+    assert one(host, "mariadb").status == "pass"
+    host.tells["WHERE host NOT IN"] = [["192.0.2.8:40000"]]
+    assert one(host, "mariadb").status == "error"
+    words = ("/usr/sbin/mariadbd",)
+    host.files["/etc/mysql/my.cnf"] = ""
+    host.running = [Process(9, 1, "mariadbd", words, words[0], "", NOW + dt.timedelta(seconds=60), contained=False)]
+    assert one(host, "mariadb").status == "pass"  # it was needed from the beginning
+
+
+def test_options_from_other_files_are_not_known() -> None:
+    host = mariadb([], "--require_secure_transport=ON\n", require_secure_transport="ON")
+    words = ("/usr/sbin/mariadbd", "--defaults-file=/srv/my.cnf")
+    host.running = [Process(9, 1, "mariadbd", words, words[0], "", NOW, contained=False)]
+    assert one(host, "mariadb").status == "error"
+
+
+def test_mysql_keeps_what_it_was_told_to_persist() -> None:
+    host = mariadb([], "", require_secure_transport="ON")
+    host.files["/data/mysqld-auto.cnf"] = (
+        '{"Version":2,"mysql_dynamic_variables":{"require_secure_transport":{"Value":"ON","Metadata":{}}}}'
+    )
+    assert one(host, "mariadb").status == "pass"
 
 
 def test_everybody_is_let_in_without_grant_tables() -> None:

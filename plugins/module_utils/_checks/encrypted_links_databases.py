@@ -403,6 +403,7 @@ def _mariadb(host: Host, question: Question, server: Server, doors: Sequence[Lis
             what = "its files do not set require_secure_transport: from its next start on it is OFF"
             layers.append(Layer(CONFIGURED, False, what, "my_print_defaults --mysqld"))
         layers += _open_passwords(host, question, server, variables)
+        layers += _older_sessions(host, question, server)
     else:
         layers += _by_account(host, question, server, variables)
     layers += _mariadb_tls(host, variables)
@@ -419,6 +420,23 @@ def _mariadb_ports(variables: Mapping[str, str], doors: Sequence[Listener]) -> I
             if str(door.port) == variables.get("mysqlx_port"):
                 what = f"the X protocol answers on port {door.port}, which is not judged"
             yield Layer(RUNNING, None, what, "listening sockets")
+
+
+def _older_sessions(host: Host, question: Question, server: Server) -> Iterator[Layer]:
+    """Sessions of other machines that may have begun before TLS was needed: MariaDB does not tell which use it."""
+    if database_links.mariadb_began(server).good:
+        return
+    own = set(own_addresses(host))
+    foreign = []
+    for place in database_links.mariadb_sessions(server):
+        way = tunnelled(host, question, place)
+        found = (place,) if is_address(place) else resolved([place]).get(place, ("",))
+        inside = all(one in own or one.startswith("127.") or one == "::1" for one in found)
+        if not inside and not (way is not None and way.good):
+            foreign.append(place)
+    if foreign:
+        what = f"{len(foreign)} sessions of other machines are open, and may have begun before it was set"
+        yield Layer(RUNNING, None, f"{what}: whether they use TLS is not told", "SHOW PROCESSLIST")
 
 
 def _by_account(host: Host, question: Question, server: Server, variables: Mapping[str, str]) -> Iterator[Layer]:

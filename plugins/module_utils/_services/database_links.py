@@ -205,8 +205,14 @@ def mariadb_variables(server: Server) -> dict[str, str]:
 
 def switched_on(server: Server, name: str) -> bool:
     """Whether its files and its own arguments switch an option on at its next start. Raises Unseen."""
-    value = defaults(server.host)
     words = next((one.argv for one in server.host.processes() if one.pid == server.pids[0]), ())
+    if any(word.startswith("--defaults-") for word in words):
+        raise Unseen(f"{server.name} takes its options from other files than the usual ones")
+    value = defaults(server.host)
+    persisted = f"{server.data_directory}/mysqld-auto.cnf"  # of MySQL; what SET PERSIST kept
+    if server.host.stat(persisted) is not None:
+        kept = re.search(rf'"{name}"\s*:\s*\{{[^}}]*"Value"\s*:\s*"(\w*)"', server.host.read(persisted))
+        value.update({name: kept[1]} if kept else {})
     for word in words[1:]:
         option, _equals, told = word.lstrip("-").partition("=")
         if word.startswith("--"):
@@ -219,6 +225,22 @@ def switched_on(server: Server, name: str) -> bool:
         elif bare in (f"skip_{name}", f"disable_{name}"):
             on = False
     return on
+
+
+def mariadb_sessions(server: Server) -> list[str]:
+    """The addresses or names from which sessions are open, but for those on its Unix socket. Raises Unseen."""
+    rows = server.ask("SELECT host FROM information_schema.processlist WHERE host NOT IN ('', 'localhost')")
+    return [row[0].rpartition(":")[0] or row[0] for row in rows]
+
+
+def mariadb_began(server: Server) -> Layer:
+    """Whether it began after the last change of its files, and what they say counted for all that is open now."""
+    host = server.host
+    process = next((one for one in host.processes() if one.pid == server.pids[0]), None)
+    if process is None:
+        return Layer(RUNNING, None, f"when {server.name} began is not known")
+    places = ("/etc/my.cnf", "/etc/mysql/my.cnf", "/etc/mysql/*.conf.d/*.cnf", "/etc/mysql/conf.d/*.cnf")
+    return loaded(host, process.started, [path for place in places for path in host.glob(place)], ())
 
 
 def accounts(server: Server, version: str) -> list[Account]:

@@ -196,6 +196,11 @@ def test_what_is_no_text(tmp_path: Path, name: str, content: bytes, line: str) -
     assert str(error.value) == f"{path} {line}"
 
 
+def test_a_page_that_is_nested_too_deep() -> None:
+    with pytest.raises(TextError, match="its elements are nested too deep; save its text as .txt"):
+        of_html("<div>" * 3000 + "Wij bewaren alles.")
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TextError, match=r"none\.txt cannot be read: No such file or directory"):
         read_page(str(tmp_path / "none.txt"))

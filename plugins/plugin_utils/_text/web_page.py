@@ -69,7 +69,10 @@ def of_html(text: str) -> Page:
     title = folded(soup.title.get_text(" ")) if soup.title else ""
     walk = _Walk()
     main = _main_part(soup)
-    walk.into(main)
+    try:
+        walk.into(main)
+    except RecursionError:
+        raise TextError("its elements are nested too deep; save its text as .txt") from None
     walk.end()
     if main is not soup:
         walk.left_out.append(AROUND_MAIN)

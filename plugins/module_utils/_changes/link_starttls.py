@@ -48,9 +48,11 @@ def fault(protocol: str, address: str, port: int) -> str:
 
 
 def _line(lines: socket.SocketIO, begins: bytes) -> bool:
-    """Whether a line that begins so comes among the next ones."""
+    """Whether the answer begins so; lines that tell of more to come are passed over."""
     for _count in range(40):
         line = lines.readline(4096)
-        if line.startswith(begins) or not line:
-            return bool(line)
+        if line.startswith(begins):
+            return True
+        if not (line.startswith((b"* ", b'"')) or line[3:4] == b"-"):
+            return False
     return False

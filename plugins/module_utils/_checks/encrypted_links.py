@@ -13,9 +13,8 @@ from .._measure import Check
 from .encrypted_links_databases import check_mariadb, check_postgresql, check_redis
 from .encrypted_links_http import check_http
 from .encrypted_links_ldap import check_ldap
-from .encrypted_links_mail import check_mail_doors, check_submission
+from .encrypted_links_mail import check_mail_doors, check_relay, check_submission
 from .encrypted_links_observed import check_observed
-from .encrypted_links_relay import check_relay
 from .encrypted_links_replication import check_replication
 from .encrypted_links_sent import check_backup_sent, check_syslog_received, check_syslog_sent
 

@@ -14,95 +14,42 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .._finding import ERROR, NOT_APPLICABLE, Finding
+from .._finding import NOT_APPLICABLE, Finding
 from .._host import Host, Unseen
 from .._measure import Question
-from .._services import dovecot as dovecots
-from .._services import postfix as postfixes
 from .._services.addresses import is_address, shortened
 from .._services.dovecot import Dovecot
-from .._services.mail import unjudged
 from .._services.mail_peers import Peer
 from .._services.postfix import Postfix, Service
 from .._services.postfix_peers import Hop, handed, peers
 from .._services.postfix_tls import OPTIONAL, Wanted, client_level, old_versions
 from .._services.tunnels import through
+from ._links_mail import HANDED_ON, finding, judged_finding, unclear
 from ._sites import Judged, worst
-from .encrypted_links_mail import finding, found, judged_finding
 
 KIND = "relay"
 _SENDS = "mail is handed over by TLS 1.2 at least, or not at all"
 _VERIFIED = "mail is handed over once the other's certificate and name were checked"
 _ELSEWHERE = "mail to other domains' servers"
-# programs that take the place of a mail server, and only send
-_SENDERS = ("msmtp", "ssmtp", "esmtp", "nullmailer-sendmail", "dma", "opensmtpd", "exim4", "exim", "masqmail", "xmail")
-
-
-def check_relay(host: Host, question: Question, option: str) -> Iterator[Finding]:
-    """Whether mail is handed to other machines by TLS alone, and to whom it is meant to."""
-    if KIND not in question.settings["sends"]:
-        return
-    told: list[Finding] = []
-    for stranger in unjudged(host):
-        told.append(_unclear(option, f"{KIND}: {stranger.name}", stranger.why, "processes and units"))
-    sender, server = found(host, postfixes.find), found(host, dovecots.find)
-    if isinstance(sender, Postfix):
-        told += _of_postfix(host, question, option, sender)
-    elif not told:
-        told += _of_others(host, option)
-    if isinstance(server, Dovecot):
-        from .._services.dovecot_peers import peers as others
-
-        told += [_peer(host, question, option, server, peer) for peer in others(host, server)]
-    yield from told or [_absent(option)]
-
-
-def _expected(option: str) -> str:
-    return _SENDS if option == "sends" else _VERIFIED
-
-
-def _unclear(option: str, about: str, why: str, source: str) -> Finding:
-    remedy = "Let Postfix hand it over, or attest to encrypted connections."
-    return finding(
-        "relay", option, about, ERROR, observed=why, expected=_expected(option), source=source, remedy=remedy
-    )
-
-
-def _absent(option: str) -> Finding:
-    return finding(
-        "relay", option, KIND, NOT_APPLICABLE, expected="", source="processes, units and /usr/sbin/sendmail",
-        observed="no mail server runs or starts at boot, and no program that sends mail in its place was found",
-    )  # fmt: skip
-
-
-def _of_others(host: Host, option: str) -> Iterator[Finding]:
-    """Programs that only send, where no Postfix runs."""
-    for path in ("/usr/sbin/sendmail", "/usr/lib/sendmail"):
-        name = os.path.basename(host.real(path))
-        if host.stat(path) is not None and name in _SENDERS:
-            why = f"{name} sends mail in a mail server's place; how, is not judged"
-            yield _unclear(option, f"{KIND}: {name}", why, path)
-            return
 
 
 # -- Postfix ----------------------------------------------------------------------------------------------------------
 
 
-def _of_postfix(host: Host, question: Question, option: str, sender: Postfix) -> Iterator[Finding]:
+def handed_on(host: Host, question: Question, option: str, sender: Postfix) -> Iterator[Finding]:
     told = handed(host, sender)
     for why in dict.fromkeys([*told.unread, *told.programs]):
-        yield _unclear(option, f"{KIND}: other ways", why, f"{sender.directory}/main.cf")
+        yield unclear(option, f"{KIND}: other ways", why, f"{sender.directory}/main.cf")
     for hop in told.hops:
         yield _hop(host, question, option, sender, hop)
     for service in told.direct:
         yield _direct(host, option, sender, service)
     for peer in peers(host, sender):
-        yield _peer(host, question, option, sender, peer)
+        yield asked(host, question, option, sender, peer)
     if not (told.unread or told.programs or told.hops or told.direct):
         yield finding(
             "relay", option, KIND, NOT_APPLICABLE, expected="", source=f"{sender.directory}/main.cf",
@@ -125,7 +72,7 @@ def _hop(host: Host, question: Question, option: str, sender: Postfix, hop: Hop)
             judged = own if judged is None or own.good else judged
         except Unseen as unseen:
             judged = judged or Judged(None, str(unseen), hop.source)
-    return judged_finding("relay", option, about, judged, [sender.running], _expected(option))
+    return judged_finding("relay", option, about, judged, [sender.running], HANDED_ON[option])
 
 
 def _tunnelled(host: Host, question: Question, place: str) -> Judged | None:
@@ -211,7 +158,7 @@ def _direct(host: Host, option: str, sender: Postfix, service: Service) -> Findi
     try:
         wanted = client_level(host, sender, service, "privacy-hosting.invalid")
     except Unseen as unseen:
-        return _unclear(option, f"{KIND}: {_ELSEWHERE}", str(unseen), sender.source(key))
+        return unclear(option, f"{KIND}: {_ELSEWHERE}", str(unseen), sender.source(key))
     about = f"{KIND}: {_ELSEWHERE}" + (f" ({service.name})" if service.name != "smtp" else "")
     if wanted.level == "none" and option == "sends":
         mend = f"{sender.directory}/main.cf: write '{key} = may' (or dane), and reload Postfix."
@@ -227,12 +174,12 @@ def _direct(host: Host, option: str, sender: Postfix, service: Service) -> Findi
 # -- others that are told or asked ------------------------------------------------------------------------------------
 
 
-def _peer(host: Host, question: Question, option: str, server: Postfix | Dovecot, peer: Peer) -> Finding:
+def asked(host: Host, question: Question, option: str, server: Postfix | Dovecot, peer: Peer) -> Finding:
     good = peer.encrypted if option == "sends" else peer.verified
     judged = Judged(good, peer.why, peer.source, "" if good else "Demand TLS of it, or bring it onto the host itself.")
     tunnel = _tunnelled(host, question, peer.place)
     if tunnel is not None and not good:
         judged = replace(tunnel, mend=judged.mend)
     return judged_finding(
-        "relay", option, f"{KIND} → {_named(peer.place)}: {peer.what}", judged, [server.running], _expected(option)
+        "relay", option, f"{KIND} → {_named(peer.place)}: {peer.what}", judged, [server.running], HANDED_ON[option]
     )

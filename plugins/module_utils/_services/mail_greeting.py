@@ -26,12 +26,12 @@ _MAIL = re.compile(rb'\* (OK|PREAUTH|BYE)\b|\+OK\b|220[ -]|421[ -]|554[ -]|"IMPL
 _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 
 
-def unclear(host: Host, probe: bool) -> list[str]:
+def unasked(host: Host, probe: bool) -> list[str]:
     """Those that may be one, in words; probe: whether they may be asked. Raises Unseen."""
-    return host.once(("mail_greeting", probe), lambda: _unclear(host, probe))
+    return host.once(("mail_greeting", probe), lambda: _unasked(host, probe))
 
 
-def _unclear(host: Host, probe: bool) -> list[str]:
+def _unasked(host: Host, probe: bool) -> list[str]:
     sockets = [(program, one) for program, one in unknown_sockets(host) if one.protocol.startswith("tcp")]
     ports: dict[int, tuple[str, list[str]]] = {}
     for program, one in sockets:

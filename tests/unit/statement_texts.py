@@ -42,14 +42,19 @@ FOUND_BY_THE_CHECK = {"name-and-role-kept", "contacts-told-what-is-kept", "used-
 
 @dataclass(frozen=True)
 class Measured:
-    """How the sentences that the lexicon finds compare with those that bind. All are counts of sentences."""
+    """How the sentences that the lexicon finds compare with those that bind, in counts of sentences.
+
+    promises: how many promises have a sentence that is found, of all_promises.
+    """
 
     right: int
     found: int
     binding: int
+    promises: int = 0
+    all_promises: int = 0
 
     def __add__(self, other: Measured) -> Measured:
-        return Measured(self.right + other.right, self.found + other.found, self.binding + other.binding)
+        return Measured(**{name: number + getattr(other, name) for name, number in vars(self).items()})
 
     @property
     def precision(self) -> float:
@@ -115,8 +120,10 @@ def measured_register(name: str) -> Measured:
     sentences = sentences_of(page)
     found = set(binding(sentences, lexicon(), language(page, lexicon())))
     promises = [promise for promise in statement_of(name).promises if promise.id not in FOUND_BY_THE_CHECK]
-    binds = {place for promise in promises for place in pointed_to(promise.where, sentences)}
-    return Measured(len(found & binds), len(found), len(binds))
+    places = [set(pointed_to(promise.where, sentences)) for promise in promises]
+    binds = set().union(*places)
+    told = sum(bool(found & pointed) for pointed in places)
+    return Measured(len(found & binds), len(found), len(binds), told, len(promises))
 
 
 def drafted(page: Page) -> dict[str, Any]:

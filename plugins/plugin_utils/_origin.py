@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ DIGITS = 16  # of a digest: two runs are told apart by it, nobody is kept from m
 
 def asks(promise: Promise, statement: Statement) -> str:
     """A digest of all in the register that a promise's verdict hangs on, but for waivers: they are a host's."""
-    grounds = [ground.as_dict() if ground else None for ground in (promise.attested, promise.planned)]
-    told = [promise.hosts, promise.measures, promise.unset, promise.chosen, grounds]
-    if promise.stands_at:
-        told.append(vars(promise.stands_at))
+    told = {field.name: getattr(promise, field.name) for field in fields(promise) if field.name not in _NAMES_IT}
     return _digest(json.dumps([told, statement.own_sites, statement.own_databases], sort_keys=True, default=str))
+
+
+# What only says which promise it is.
+_NAMES_IT = ("id", "where", "says", "gdpr", "fingerprint")
 
 
 def checked_with(measures: Iterable[str]) -> dict[str, Any]:

@@ -259,6 +259,13 @@ def test_a_broken_promise_tells_what_was_seen_why_it_matters_and_what_to_do():
         assert part in text
 
 
+def test_what_no_role_mends_is_not_told_to_be_mended_by_one():
+    entry = promise("p", [[finding("fail", measure="supplier", remedy="move it")]])
+    text = article(host_page(record(promises=[entry])), "p")
+    assert "move it" in text
+    assert "harden" not in text
+
+
 SENTENCES = [
     (promise("p", [[finding("fail"), finding()]]), "At odds with this promise: 1 of 2 points examined."),
     (promise("p", [[finding("error"), finding()]]), "1 of 2 points could not be established"),

@@ -25,6 +25,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import escape
 
+from ...module_utils._measures import MEASURES
 from .._verdict import BROKEN, IN_FORCE, LAPSED, UNPROVEN, VERDICTS, WAIVED
 from .fleet import JUDGED_BY, coverage, day_of, notices
 from .former import KINDS
@@ -352,7 +353,7 @@ def _steps(entry: Mapping[str, Any], host: str, file: str, words: Wording, budge
     remedies = list(dict.fromkeys(cut(finding["remedy"]) for finding in turning if finding["remedy"]))
     shown = budget.take_texts(remedies[:STEPS])
     away = any(finding["check"] in (REACH, RUN, AUDITED) for finding in turning)
-    failing = sorted({finding["measure"] for finding in turning if finding["status"] == "fail" and finding["measure"]})
+    failing = sorted({finding["measure"] for finding in turning if finding["status"] == "fail"} & MEASURES.keys())
     own = [words("todo.attest")] if (entry.get("attested") or {}).get("state") == LAPSED else []
     own += [words("todo.planned")] if entry.get("planned") else []
     limit = shlex.quote(host)

@@ -227,6 +227,19 @@ def test_blocks_for_some_addresses_are_followed(host: Links) -> None:
     assert ask(other, "mail_doors")["imap :143"].status == "pass"
 
 
+@pytest.mark.parametrize("name, status", [("192.0.2.1", "fail"), ("127.0.0.1", "pass"), ("::1", "pass")])
+def test_blocks_for_connections_to_an_address(host: Links, name: str, status: str) -> None:
+    key, value = ("disable_plaintext_auth", "no") if host.release == "bookworm" else ("auth_allow_cleartext", "yes")
+    host.files["/proc/net/fib_trie"] = "           |-- 192.0.2.1\n              /32 host LOCAL\n"
+    host.changed += f"local {name} {{\n  {key} = {value}\n}}\n"
+    assert ask(host, "mail_doors")["imap :143"].status == status
+    # what comes from that address is the host's own
+    other = Links(host.release)
+    other.files["/proc/net/fib_trie"] = host.files["/proc/net/fib_trie"]
+    other.changed += f"remote {name} {{\n  {key} = {value}\n}}\n"
+    assert ask(other, "mail_doors")["imap :143"].status == "pass"
+
+
 def test_a_block_inside_of_a_block(host: Links) -> None:
     key, value = ("disable_plaintext_auth", "no") if host.release == "bookworm" else ("auth_allow_cleartext", "yes")
     host.changed += f"remote 198.51.100.7 {{\n  protocol imap {{\n    {key} = {value}\n  }}\n}}\n"

@@ -46,12 +46,9 @@ def dovecot_door(host: Host, question: Question, server: Dovecot, door: dovecots
     values = {key: server.get(key, protocol) for key in _KEYS}
     told, exempt = [_logins(host, question, server, door, values)], _exempts(values)
     for block, inner in _narrowed(server.root, protocol, values):
-        if block.kind in ("remote", "local"):
-            nets = re.split(r"[\s,]+", block.name)
-            outside = outsiders(host, question, nets)
-            if not outside.others and not outside.unsure:
-                exempt = exempt or block.kind == "remote"
-                continue
+        if not _is_of_others(host, question, block):
+            exempt = exempt or block.kind == "remote"
+            continue
         one = _logins(host, question, server, door, inner)
         if not one.good:
             told.append(replace(one, why=f"in a block of its own ({_shown(block)}): {one.why}"))
@@ -63,9 +60,20 @@ def dovecot_door(host: Host, question: Question, server: Dovecot, door: dovecots
 
 def _shown(block: Block) -> str:
     """A block as a report may name it: without whole addresses."""
-    parts = [re.split(r"(?=/)", word, maxsplit=1) for word in re.split(r"[\s,]+", block.name)]
-    known = [shortened(first) if is_address(first) else first for first, *_rest in parts]
-    return f"{block.kind} {' '.join(first + ''.join(rest) for first, (_all, *rest) in zip(known, parts))}"
+    words = (word.partition("/") for word in re.split(r"[\s,]+", block.name))
+    names = [(shortened(name) if is_address(name) else name) + slash + bits for name, slash, bits in words]
+    return f"{block.kind} {' '.join(names)}"
+
+
+def _is_of_others(host: Host, question: Question, block: Block) -> bool:
+    """Whether a block is about connections of other machines: from their addresses, or to any that is not loopback."""
+    names = re.split(r"[\s,]+", block.name)
+    if block.kind == "local":
+        return not all(re.match(r"127\.|::1(/128)?$|localhost$", name) for name in names)
+    if block.kind == "remote":
+        outside = outsiders(host, question, names)
+        return bool(outside.others or outside.unsure)
+    return True
 
 
 def _exempts(values: Mapping[str, str]) -> bool:

@@ -32,8 +32,6 @@ from ._links_mail import HANDED_ON, finding, judged_finding, unclear
 from ._sites import Judged, worst
 
 KIND = "relay"
-_SENDS = "mail is handed over by TLS 1.2 at least, or not at all"
-_VERIFIED = "mail is handed over once the other's certificate and name were checked"
 _ELSEWHERE = "mail to other domains' servers"
 
 
@@ -41,6 +39,7 @@ _ELSEWHERE = "mail to other domains' servers"
 
 
 def handed_on(host: Host, question: Question, option: str, sender: Postfix) -> Iterator[Finding]:
+    """What is found of each way by which Postfix hands mail to other machines. Raises Unseen."""
     told = handed(host, sender)
     for why in dict.fromkeys([*told.unread, *told.programs]):
         yield unclear(option, f"{KIND}: other ways", why, f"{sender.directory}/main.cf")
@@ -175,6 +174,7 @@ def _direct(host: Host, option: str, sender: Postfix, service: Service) -> Findi
 
 
 def asked(host: Host, question: Question, option: str, server: Postfix | Dovecot, peer: Peer) -> Finding:
+    """What is found of a machine that mail, or what is about mail, goes to by another way. Raises Unseen."""
     good = peer.encrypted if option == "sends" else peer.verified
     judged = Judged(good, peer.why, peer.source, "" if good else "Demand TLS of it, or bring it onto the host itself.")
     tunnel = _tunnelled(host, question, peer.place)

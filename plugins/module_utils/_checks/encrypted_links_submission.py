@@ -26,6 +26,7 @@ from ._sites import Judged, worst
 
 
 def of_postfix(host: Host, question: Question, option: str, sender: Postfix) -> Iterator[Finding]:
+    """What is found of each of its services that other machines reach. Raises Unseen."""
     reached = []
     for service in sender.inet:
         outside = _is_reached(host, question, sender, service)

@@ -54,7 +54,10 @@ def rows(host: Host, sender: Postfix, table: str) -> list[tuple[str, str]]:
     if kind in _PATTERNS:
         found = _pattern_rows(host.read(name))
     elif kind in _LISTED:
-        text = host.run(*_command(sender), "-s", _plain(table)).stdout
+        try:
+            text = host.run(*_command(sender), "-s", _plain(table)).stdout
+        except Unseen as unseen:
+            raise Unseen(str(unseen).replace(_plain(table), shown(_plain(table)))) from None
         pairs = (line.partition("\t") for line in text.splitlines())
         found = [(key, value.strip()) for key, tab, value in pairs if tab]
     else:

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.fleet import BIN, PLAY_LIMIT, ROOT, Fleet, Played, findings, verdicts
+from tests.lab.fleet import BIN, PLAY_LIMIT, RELEASE, ROOT, Fleet, Played, findings, verdicts
 
 pytestmark = pytest.mark.only("trixie")
 
 CONTROL, AUDITED = "backup1", "web1"
-PYTHON = "3.13"  # of Debian 13
+PYTHON = {"bookworm": "3.11", "trixie": "3.13"}[RELEASE]
 UNIT = "privacy-hosting-audit"
 RUNS = "/var/lib/privacy-hosting-audit/reports"
 OLD_RUN = "2026-01-01T050000Z"
@@ -157,7 +157,7 @@ def inventory(fleet: Fleet, folder: Path) -> Path:
 
 
 def wheels(folder: Path) -> Path:
-    """What the role's list of Python packages names, as files for Debian 13."""
+    """What the role's list of Python packages names, as files for the control node's Python."""
     platforms = [f"--platform={tag}_x86_64" for tag in ("manylinux_2_28", "manylinux2014")]
     abis = [f"--abi={abi}" for abi in (f"cp{PYTHON.replace('.', '')}", "abi3", "none")]
     subprocess.run(
@@ -332,12 +332,10 @@ def test_a_host_audits_itself_as_a_control_node_would(scheduled):
     assert [path for path, _body in sent][-1] == f"/{UUID}"
     inventory = scheduled.shell("cat /etc/privacy-hosting/audit-inventory.yml")
     assert not [secret for secret in (TOKEN, UUID, VAULT, "BEGIN OPENSSH") if secret in inventory]
-    again = scheduled.schedule(audit_schedule_mode="pull")
-    assert again.status == 0 and again.recap[CONTROL]["changed"] == 0, again.output
 
     assert scheduled.schedule(audit_schedule_state="absent").status == 0
-    left = scheduled.shell(f"ls -d /opt/{UNIT} /etc/systemd/system/{UNIT}* /etc/privacy-hosting/audit* {RUNS}; true")
-    assert left.split() == [RUNS]
+    made = f"/opt/{UNIT} /etc/systemd/system/{UNIT}* /etc/privacy-hosting/audit* {RUNS}"
+    assert scheduled.shell(f"ls -d {made} 2> /dev/null || true").split() == [RUNS]
 
 
 def key(finding: dict[str, Any]) -> tuple[str, ...]:

@@ -155,6 +155,16 @@ def test_the_newest_two_runs_stay(program, tmp_path):
     assert program.forget(tmp_path, 1, NOW) == ["2026-01-01T050000Z"]
 
 
+def test_nothing_is_removed_by_a_clock_that_jumped(program, tmp_path, capfd):
+    names = ["2024-10-01T050000Z", "2025-10-16T050000Z", RUN]
+    for name in names:
+        run_folder(tmp_path, name, fleet(name))
+    assert program.forget(tmp_path, 90, NOW) == []
+    assert "see whether the clock is right" in capfd.readouterr().out
+    run_folder(tmp_path, "2026-11-22T050000Z", fleet("2026-11-22T050000Z"))
+    assert program.forget(tmp_path, 90, NOW + dt.timedelta(days=1)) == names[:2]
+
+
 def test_a_run_is_kept_for_its_whole_time(program, tmp_path):
     for name in ("2026-11-11T050000Z", "2026-11-11T045959Z", "2026-11-20T050000Z", RUN):
         run_folder(tmp_path, name, fleet(name))

@@ -35,6 +35,9 @@ RUN = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 LINES_AT_MOST = 20
 PING_TRIES = 3
 PING_SECONDS = 10
+# A run that comes so long after the one before it has a clock that is not believed, and removes nothing. No calendar
+# that anybody uses has such gaps; a machine whose clock was lost while it was off has.
+DOUBTED_DAYS = 400
 # Verdicts that a notice can be about, and what 'mended' says no longer holds. Unproven is neither.
 BAD = ("broken", "unproven", "lapsed")
 GOOD = ("kept", "attested", "not_applicable", "waived")
@@ -184,10 +187,16 @@ def report_of(folder: Path) -> dict[str, Any] | None:
 
 
 def forget(reports: Path, keep_days: int, now: dt.datetime) -> list[str]:
-    """Remove runs older than so many days, but never the newest two; their names. Other folders stay."""
+    """Remove runs older than so many days, but never the newest two; their names. Other folders stay.
+
+    Nothing is removed where the run before the newest is more than DOUBTED_DAYS away.
+    """
     named = (folder for folder in reports.iterdir() if RUN.fullmatch(folder.name))
     runs = sorted((folder for folder in named if report_of(folder)), key=lambda folder: folder.name)
-    oldest = (now - dt.timedelta(days=keep_days)).strftime(RUN_FORM)
+    oldest, believed = ((now - dt.timedelta(days=days)).strftime(RUN_FORM) for days in (keep_days, DOUBTED_DAYS))
+    if len(runs) > 1 and runs[-2].name < believed:
+        say(f"warning: the run before is of {runs[-2].name[:10]}: see whether the clock is right; no run is removed")
+        return []
     removed = []
     for folder in runs[:-2]:
         if folder.name < oldest:

@@ -407,6 +407,21 @@ def test_what_syslog_ng_takes(source: str, status: str) -> None:
     assert statuses(check_syslog_received, host, "accepts") == [status]
 
 
+@pytest.mark.parametrize(("program", "port"), [("/usr/bin/java", 514), ("/usr/bin/vector", 6514), ("", 601)])
+def test_an_unknown_program_at_a_port_for_lines_is_unproven(program: str, port: int) -> None:
+    host = LinkHost().start(program or "/usr/sbin/sshd").listen(program, port, protocol="udp")
+    assert statuses(check_syslog_received, host, "accepts") == ["error"]
+
+
+def test_no_service_is_started_by_a_handshake() -> None:
+    name = "/usr/lib/systemd/systemd-journal-remote"
+    host = LinkHost().start("/usr/lib/systemd/systemd").listen("/systemd", 19532)
+    host.answers[("systemctl", "show")] = f"ExecStart={{ argv[]={name} --listen-https=-3 ; ignore_errors=no }}\n"
+    (found,) = findings(check_syslog_received, host, "accepts", probe=True)
+    assert found.status == "pass"
+    assert "would start the service" in found.observed
+
+
 def test_nothing_takes_lines() -> None:
     assert statuses(check_syslog_received, LinkHost(), "accepts") == ["not_applicable"]
     assert statuses(check_syslog_received, taking("$UDPServerRun 514", 514, "udp"), "accepts", accepts=["http"]) == []
@@ -590,6 +605,12 @@ def test_remotes_of_rclone(monkeypatch: pytest.MonkeyPatch, section: str, sends:
         (found,) = findings(check_backup_sent, host, option)
         assert found.status == status
         assert "geheim" not in str(found)
+
+
+@pytest.mark.parametrize("program", ["lsyncd", "syncthing", "rclone"])
+def test_programs_that_copy_all_the_time_are_named(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    (found,) = findings(check_backup_sent, cron(monkeypatch, "").start(f"/usr/bin/{program}"), "sends")
+    assert (found.status, found.subject) == ("error", f"backup: {program}")
 
 
 def test_programs_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

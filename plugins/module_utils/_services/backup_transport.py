@@ -33,6 +33,7 @@ _HTTPS_REMOTES = frozenset(
     ]
 )  # fmt: skip
 _WRAPPING_REMOTES = ("alias", "cache", "chunker", "compress", "crypt", "hasher")
+_COPYING = ("lsyncd", "csync2", "syncthing", "rclone")  # that run all the time
 _SSH_VALUED = "BbcDEeFIiJLlmOopPQRSWw"
 _NETWORK_FILE_SYSTEMS = re.compile(r"(nfs4?|cifs|smb3|9p|ceph|glusterfs|lustre|fuse\.\S+)")
 
@@ -43,27 +44,33 @@ def sent(host: Host) -> list[Outgoing]:
 
 
 def _sent(host: Host) -> Iterator[Outgoing]:
-    from . import jobs
-
     found = backup_jobs.found(host)
-    active = {job.name for job in jobs.jobs(host)}
-    seen: set[tuple[str, str]] = set()
-    for call in found.calls:
-        if call.job.name in active:
-            for place in _places(host, call):
-                if (place, call.user) not in seen:
-                    seen.add((place, call.user))
-                    yield from _repository(host, call, place)
+    yield from _restic(host, found)
     judged = set()
     for command in found.commands:
         name = os.path.basename(command.words[0])
         judged.add((backup_jobs.OTHERS.get(name, name), command.source))
         yield from _command(host, name, command)
-    for name, source in found.others:
-        if (name, source) not in judged:
-            yield unknown(BACKUP, name, f"where {name} sends backups, and how, is not judged", source)
+    others = [one for one in found.others if one not in judged]
+    for process in host.processes():
+        name = os.path.basename(process.program)
+        if name in _COPYING and not process.contained:
+            others.append((name, f"process {name}"))
+    for name, source in others:
+        yield unknown(BACKUP, name, f"where {name} sends backups, and how, is not judged", source)
     for source in found.unread:
         yield unknown(BACKUP, source, f"what {source} sends is not understood", source)
+
+
+def _restic(host: Host, found: backup_jobs.Found) -> Iterator[Outgoing]:
+    """What restic sends, of jobs that are not switched off; each repository once."""
+    from . import jobs
+
+    active = {job.name for job in jobs.jobs(host)}
+    calls = [call for call in found.calls if call.job.name in active]
+    places = {(place, call.user): call for call in reversed(calls) for place in _places(host, call)}
+    for (place, _user), call in reversed(places.items()):
+        yield from _repository(host, call, place)
 
 
 def _plain(program: str, target: str, source: str, how: str, port: str = "") -> Outgoing:

@@ -32,6 +32,7 @@ SHIPPERS: Mapping[str, str] = {
     "otelcol": "otelcol.service", "otelcol-contrib": "otelcol-contrib.service", "nxlog": "nxlog.service",
     "splunkd": "Splunkd.service", "wazuh-agentd": "wazuh-agent.service", "ossec-agentd": "",
     "syslogd": "inetutils-syslogd.service", "metalog": "metalog.service",
+    "systemd-netlogd": "systemd-netlogd.service",
 }  # fmt: skip
 _TLS_DRIVERS = ("gtls", "ossl", "mbedtls")
 _WEAK_PRIORITY = re.compile(r"(?<![-!])\b(NULL|ANON|EXPORT|ARCFOUR|VERS-SSL)", re.IGNORECASE)
@@ -297,9 +298,8 @@ def _output(host: Host, told: Rsyslog, action: Object) -> Iterator[Outgoing]:
     elif kind in ("ommysql", "ompgsql") and action.of("server") in ("localhost", "127.0.0.1", "::1"):
         return
     else:
-        where = action.of("server", "target", "broker", "binary")
-        why = f"how {kind or 'an action'} sends lines{' to ' + where if where and 'om' in kind else ''} is not judged"
-        yield unknown(SYSLOG, f"rsyslog, {kind or 'an action without a type'}", why, action.source)
+        name = kind or "an action without a type"
+        yield unknown(SYSLOG, f"rsyslog, {name}", f"how {name} sends lines is not judged", action.source)
 
 
 def _with_authority(host: Host, one: Outgoing, authority: str) -> Outgoing:

@@ -18,7 +18,7 @@ from .._finding import OBSERVED, Layer
 from .._host import Host, Listener, Unseen
 from . import log_forwarding
 from .addresses import own_addresses
-from .listeners import reachable
+from .listeners import KNOWN, reachable
 from .loaded import loaded
 from .log_forwarding import Object, Rsyslog
 
@@ -26,13 +26,16 @@ JOURNAL = "systemd-journal-remote"
 JOURNAL_PORT = 19532
 # what leaves out the versions that GnuTLS still has by default
 _NEWER = 'leave TLS 1.0 and 1.1 out (gnutlsPriorityString="NORMAL:-VERS-TLS1.0:-VERS-TLS1.1").'
-_PORTS = (514, 601, 6514)
+_PORTS = (514, 601, 1514, 5044, 5140, 6514, 12201, 24224, JOURNAL_PORT)  # by custom of those who take lines
 UNPROBED = Layer(OBSERVED, None, "probes are switched off (audit_probe)")
 
 
 @dataclass(frozen=True)
 class Door:
-    """A socket that other machines can reach. tls: it speaks TLS alone, None where that cannot be told."""
+    """A socket that other machines can reach. tls: it speaks TLS alone, None where that cannot be told.
+
+    by_systemd: systemd holds it, and starts the program on the first connection.
+    """
 
     program: str
     protocol: str
@@ -43,6 +46,7 @@ class Door:
     source: str
     mend: str = ""
     running: Layer | None = None
+    by_systemd: bool = False
 
     @property
     def subject(self) -> str:
@@ -55,7 +59,7 @@ def doors(host: Host) -> list[Door]:
     found: dict[tuple[str, str, int, str], Door] = {}
     programs = {process.pid: os.path.basename(process.program) for process in host.processes()}
     for listener in filter(reachable, host.listeners()):
-        for program in sorted({programs.get(pid, "") for pid in listener.pids}):
+        for program in sorted({programs.get(pid, "") for pid in listener.pids} or {""}):
             door = _door(host, program, listener)
             if door is not None:
                 place = "" if door.address in ("0.0.0.0", "::") else door.address  # noqa: S104  a comparison
@@ -74,7 +78,8 @@ def _door(host: Host, program: str, listener: Listener) -> Door | None:
     journal = program == JOURNAL or (program == "systemd" and listener.port == JOURNAL_PORT)
     if journal and tcp:
         return _journal(host, listener)
-    if program in log_forwarding.SHIPPERS and listener.port in _PORTS:
+    if listener.port in _PORTS and (program in log_forwarding.SHIPPERS or program not in KNOWN):
+        program = program or "a process that cannot be seen"
         return _of(program, listener, None, f"how {program} takes lines is not judged", f"socket of {program}")
     return None
 
@@ -197,7 +202,7 @@ def _journal(host: Host, listener: Listener) -> Door:
         _settings, files = log_forwarding.systemd_settings(host, "journal-remote.conf")
         running = loaded(host, min(one.started for one in processes), files, ()) if processes else None
         told = _of(JOURNAL, listener, True, "it takes lines by https alone (--listen-https)", unit)
-        return replace(told, running=running)
+        return replace(told, running=running, by_systemd=not processes)
     return _of(JOURNAL, listener, None, "how it takes lines cannot be told", unit)
 
 
@@ -217,6 +222,8 @@ def handshake(host: Host, door: Door) -> Layer:
     from .tls_endpoint import NO_TLS, endpoint
     from .tls_messages import TLS1_2, TLS1_3
 
+    if door.by_systemd:
+        return Layer(OBSERVED, None, "the first connection would start the service, so none was made")
     try:
         address = _own_address(host, door)
     except Unseen as unseen:

@@ -23,7 +23,7 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.lab.fleet import HARDENED, Fleet
+from tests.lab.fleet import HARDENED, Fleet, findings
 
 LIMIT = 10  # seconds
 DATABASES, MAIL = "data1.example", "mail.voorbeeld.example"  # by these names their certificates know them
@@ -167,6 +167,18 @@ def test_before_a_program_elsewhere_is_let_in_without_tls(client, untouched, pas
     client(password, None)
 
 
+def seen_from_mail(servers: Fleet, run: str) -> dict[str, str]:
+    """What the audit of the mail server says of the other's doors: the status by the door."""
+    records = servers.audit(run, "-e", '{"encrypted_links_observes": ["data1"]}')
+    told = findings(records["mail1"], check="observed")
+    return {found["subject"]: found["status"] for found in told}
+
+
+@pytest.mark.only("bookworm")
+def test_before_another_server_sees_what_is_open(untouched):
+    assert seen_from_mail(untouched, "links-before")["postgresql at data1:5432"] == "fail"
+
+
 @pytest.mark.only("trixie")
 def test_whoever_is_connected_in_plain_is_not_cut_off(untouched):
     databases = untouched.only(["data1"])
@@ -187,3 +199,8 @@ def test_afterwards_tls_lets_the_same_program_in_and_shows_it_the_server(client,
 def test_afterwards_the_same_program_is_refused_without_tls(client, hardened, password):
     with pytest.raises(REFUSED):
         client(password, None)
+
+
+@pytest.mark.only("bookworm")
+def test_afterwards_another_server_sees_that_nothing_is_open(hardened):
+    assert set(seen_from_mail(hardened, "links-after").values()) == {"pass"}

@@ -233,6 +233,24 @@ def test_a_text_in_another_language_is_refused(name: str, line: str) -> None:
         assert str(error.value) == line
 
 
+ADDRESS = "A. B. de Boer H.O.D.N. Host E. o. s. a.\nKade 4 e\nDelfzijl\nE. info@host.example T. 010 12 34 56 F. 010"
+
+
+@pytest.mark.parametrize("name", ["bullets_nl.txt", "plain_en.txt"])
+def test_a_letterhead_is_no_other_language(name: str) -> None:
+    page = PAGES[name]
+    blocks = (*page.blocks, *of_plain(f"Contact\n\n{ADDRESS}\n\n{ADDRESS}").blocks)
+    assert language(replace(page, blocks=blocks), lexicon()) == language(page, lexicon())
+
+
+def test_a_text_in_dutch_and_english_is_read_in_both() -> None:
+    english, dutch = PAGES["plain_en.txt"], PAGES["bullets_nl.txt"]
+    both = replace(english, blocks=(*english.blocks, *dutch.blocks))
+    assert language(both, lexicon()) == "en"
+    apart = [set(said(page)) for page in (english, dutch)]
+    assert set(said(both)) == apart[0] | apart[1]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

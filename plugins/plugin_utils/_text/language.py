@@ -22,14 +22,18 @@ FOREIGN_SHARE = 0.1  # of a text's words; more than that in another language is 
 
 
 def language_of(text: str, words: Lexicon) -> str:
-    """The language with the most function words in a text; "" where none has two, or none leads."""
-    counted = Counter(re.findall(r"[^\W\d_]+", text.casefold()))
+    """The language with the most function words in a text; "" where none has two, or none leads.
+
+    Letters by themselves do not count: initials and the like would be words of some language.
+    """
+    counted = Counter(re.findall(r"[^\W\d_]{2,}", text.casefold()))
     scores = {
         name: sum(number for word, number in counted.items() if word in known)
         for name, known in words.function_words.items()
     }
     (first, most), (_second, next_most) = Counter(scores).most_common(2)
-    return first if most > next_most and most >= max(2, sum(counted.values()) / 8) else ""
+    different = len(words.function_words[first] & counted.keys())
+    return first if most > next_most and different >= 2 and most >= sum(counted.values()) / 8 else ""
 
 
 def language(page: Page, words: Lexicon) -> str:

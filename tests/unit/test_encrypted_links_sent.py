@@ -619,6 +619,11 @@ def test_programs_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -
     assert (found.status, found.subject) == ("error", "backup: Bareos")
 
 
+def test_each_way_to_a_repository_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = "restic -r rest:https://192.0.2.9/ -p /p backup /srv\nrestic --insecure-tls -r rest:https://192.0.2.9/ -p /p prune"
+    assert sorted(statuses(check_backup_sent, cron(monkeypatch, calls), "peer_verified")) == ["fail", "pass"]
+
+
 def test_a_timer_that_is_switched_off_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     host = cron(monkeypatch, "")
     job = Job("cron: old", "restic -r rest:http://192.0.2.9/ backup /srv", 1.0, "/etc/cron.d/old:1")

@@ -63,13 +63,17 @@ def _sent(host: Host) -> Iterator[Outgoing]:
 
 
 def _restic(host: Host, found: backup_jobs.Found) -> Iterator[Outgoing]:
-    """What restic sends, of jobs that are not switched off; each repository once."""
+    """What restic sends, of jobs that are not switched off; each repository once for each way to it."""
     from . import jobs
 
     active = {job.name for job in jobs.jobs(host)}
     calls = [call for call in found.calls if call.job.name in active]
-    places = {(place, call.user): call for call in reversed(calls) for place in _places(host, call)}
-    for (place, _user), call in reversed(places.items()):
+    ways: dict[tuple[object, ...], tuple[Call, str]] = {}
+    for call in calls:
+        for place in _places(host, call):
+            key = (place, call.user, call.values("option"), "insecure-tls" in call.flags)
+            ways.setdefault(key, (call, place))
+    for call, place in ways.values():
         yield from _repository(host, call, place)
 
 

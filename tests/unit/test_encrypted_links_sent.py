@@ -620,7 +620,8 @@ def test_programs_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_each_way_to_a_repository_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = "restic -r rest:https://192.0.2.9/ -p /p backup /srv\nrestic --insecure-tls -r rest:https://192.0.2.9/ -p /p prune"
+    once = "restic -r rest:https://192.0.2.9/ -p /p"
+    calls = f"{once} backup /srv\n{once} --insecure-tls prune"
     assert sorted(statuses(check_backup_sent, cron(monkeypatch, calls), "peer_verified")) == ["fail", "pass"]
 
 

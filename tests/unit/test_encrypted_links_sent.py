@@ -613,6 +613,11 @@ def test_programs_that_copy_all_the_time_are_named(monkeypatch: pytest.MonkeyPat
     assert (found.status, found.subject) == ("error", f"backup: {program}")
 
 
+def test_a_store_that_serves_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = cron(monkeypatch, "").start("/usr/bin/rclone", "--config=", "serve", "restic", "--stdio")
+    assert statuses(check_backup_sent, host, "sends") == ["not_applicable"]
+
+
 def test_programs_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     host = cron(monkeypatch, "").start("/usr/sbin/bareos-fd")
     (found,) = findings(check_backup_sent, host, "sends")

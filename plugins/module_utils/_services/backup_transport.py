@@ -54,7 +54,8 @@ def _sent(host: Host) -> Iterator[Outgoing]:
     others = [one for one in found.others if one not in judged]
     for process in host.processes():
         name = os.path.basename(process.program)
-        if name in _COPYING and not process.contained:
+        serves = name == "rclone" and "serve" in process.argv
+        if name in _COPYING and not process.contained and not serves:
             others.append((name, f"process {name}"))
     for name, source in others:
         yield unknown(BACKUP, name, f"where {name} sends backups, and how, is not judged", source)

@@ -18,7 +18,8 @@ import yaml
 TESTS = Path(__file__).resolve().parents[1]
 MACHINES = ("db1",)  # virtual machines, whose cases are a part of their own
 CONTAINERS_PART, MACHINES_PART = "containers", "machines"
-KEEPERS = {"data1": "backup1"}  # what a host leaves on another one, which is put back and audited with it
+# what a host leaves on another one, or sees of it, which is put back and audited with it
+KEEPERS = {"data1": "backup1", "mail1": "backup1"}
 STATUS = {"broken": "fail", "unproven": "error", "kept": "pass", "not_applicable": "not_applicable"}
 
 

@@ -92,6 +92,17 @@ def test_ssh_is_encrypted() -> None:
     assert served("forgejo", b"SSH-2.0-Go\r\n", asked=False).status == "pass"
 
 
+@pytest.mark.parametrize(("data", "status"), [(b"HTTP/1.1 308 Permanent Redirect\r\n\r\n", "pass"), (OK, "error")])
+def test_visitors_sites_of_other_programs_are_judged_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, status: str
+) -> None:
+    from ansible_collections.privacy.hosting.plugins.module_utils._checks import encrypted_links_http as checks
+
+    with own_server(answers(data)) as port:
+        monkeypatch.setattr(checks, "_WEB_PORTS", (port,))
+        assert statuses(check_http, listening("caddy", port), "accepts", probe=True) == [status]
+
+
 def test_nobody_is_asked_without_probes() -> None:
     found = served("api", OK, probe=False)
     assert found.status == "error"

@@ -192,8 +192,11 @@ def _verdict(door: _Door, place: tuple[str, int], told: Spoken) -> tuple[bool | 
 def _over_http(door: _Door, told: Spoken) -> tuple[bool | None, str, str]:
     if told.refuses:
         return True, f"{door.name} refuses a plain request (status {told.http})", ""
-    if door.program in _FRONTS and door.port in _WEB_PORTS and 300 <= told.http < 400:
-        return True, f"{door.name} sends visitors on (status {told.http}); web_tls judges where to", ""
+    if door.program in _FRONTS and door.port in _WEB_PORTS:
+        # what is answered for a name is not what is answered for an address
+        if 300 <= told.http < 400:
+            return True, f"{door.name} sends visitors on (status {told.http}); web_tls judges where to", ""
+        return None, f"what {door.name} serves in plain, and for which names, is not judged", _inside(door)
     how = f"plain HTTP (status {told.http})" if told.http else "HTTP/2 without TLS"
     return False, f"{door.name} answers {how}", _inside(door)
 

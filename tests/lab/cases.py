@@ -2,7 +2,8 @@
 
 A file below tests/sabotage or tests/honest belongs to one measure. Several cases share a round: each host is put
 back, all scripts of the round run, and one audit looks at what they left. Two cases of one kind of measure (web_log and
-web_tls, which begin alike) never share a host: they edit the same files.
+web_tls, which begin alike) never share a host: they edit the same files. Nor do two where one may break what the other
+keeps.
 """
 
 from __future__ import annotations
@@ -72,6 +73,13 @@ class Case:
         """
         kind = self.measure.partition("_")[0]
         return self.host, "mail" if self.host == "mail1" and kind in ("log", "encrypted") else kind
+
+    def hinders(self, other: Case) -> bool:
+        """Whether it and another case cannot be played at once: at one place, or one may break what the other keeps."""
+        spoiling = ((self, other), (other, self)) if self.host == other.host else ()
+        return self.place == other.place or any(
+            other_one.promises.get(name) == "kept" for one, other_one in spoiling for name in one.also
+        )
 
     def complaints(self, record: Mapping[str, Any]) -> list[str]:
         """What a host's record says otherwise than this case wants, in lines; none where all is as it must be."""
@@ -146,16 +154,17 @@ def _honest(measure: str, told: Mapping[str, Any]) -> Case:
         script=told["make"],
         promises=dict.fromkeys(told["promises"], "kept"),
         evidence=tuple(Evidence(status="pass", **one) for one in told.get("evidence", ())),
+        also=tuple(told.get("also", ())),
         only=told.get("only", ""),
     )
 
 
 def rounds(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in as few rounds as can be, each case where its host has none of its kind yet."""
+    """The cases in as few rounds as can be, each case where its host has none of its kind, or that hinders it, yet."""
     packed: list[list[Case]] = []
     for case in cases:
         for one in packed:
-            if all(case.place != other.place for other in one):
+            if not any(case.hinders(other) for other in one):
                 one.append(case)
                 break
         else:

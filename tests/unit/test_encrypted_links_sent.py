@@ -413,6 +413,19 @@ def test_an_unknown_program_at_a_port_for_lines_is_unproven(program: str, port: 
     assert statuses(check_syslog_received, host, "accepts") == ["error"]
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ('input(type="imudp" port="514")', "fail"),
+        ('input(type="imudp" port="514" address="127.0.0.1")', "not_applicable"),
+        (IMTCP.format(mode=1), "error"),
+        ("*.* /var/log/all", "not_applicable"),
+    ],
+)
+def test_what_rsyslog_will_take_from_the_next_start_on(text: str, status: str) -> None:
+    assert statuses(check_syslog_received, rsyslog(text, runs=False), "accepts") == [status]
+
+
 def test_no_service_is_started_by_a_handshake() -> None:
     name = "/usr/lib/systemd/systemd-journal-remote"
     host = LinkHost().start("/usr/lib/systemd/systemd").listen("/systemd", 19532)

@@ -21,6 +21,7 @@ from .addresses import own_addresses
 from .listeners import KNOWN, reachable
 from .loaded import loaded
 from .log_forwarding import Object, Rsyslog
+from .units import starts_at_boot
 
 JOURNAL = "systemd-journal-remote"
 JOURNAL_PORT = 19532
@@ -64,7 +65,7 @@ def doors(host: Host) -> list[Door]:
             if door is not None:
                 place = "" if door.address in ("0.0.0.0", "::") else door.address  # noqa: S104  a comparison
                 found.setdefault((program, listener.protocol.rstrip("6"), listener.port, place), door)
-    return list(found.values())
+    return [*found.values(), *_at_boot(host)]
 
 
 def _door(host: Host, program: str, listener: Listener) -> Door | None:
@@ -156,6 +157,24 @@ def _input(told: Rsyslog, kind: str, values: Object) -> tuple[bool | None, str, 
     if mode == "1" and driver in ("gtls", "ossl", "mbedtls"):
         return True, f"imtcp takes TLS alone (stream driver {driver}, mode 1)", _NEWER
     return None, f"stream driver {driver or 'ptcp'} with mode {mode} is not judged", mend
+
+
+def _at_boot(host: Host) -> list[Door]:
+    """What rsyslog would listen at, where it does not run but starts at boot. Raises Unseen."""
+    if log_forwarding.running_as(host, "rsyslogd") or starts_at_boot(host, "rsyslog.service") is False:
+        return []
+    told = log_forwarding.rsyslog(host)
+    found = []
+    for kind, port, values, source in _inputs(told):
+        address = values.of("address") or "0.0.0.0"  # noqa: S104  a comparison
+        if kind in ("imtcp", "imudp", "imptcp", "imrelp") and not address.startswith("127.") and address != "::1":
+            tls, why, mend = _input(told, kind, values)
+            protocol = "udp" if kind == "imudp" else "tcp"
+            number = int(port) if port.isdigit() else 0
+            why = f"it does not run, but starts at boot: {why}"
+            # what is not there cannot be asked, and what it will load may change until then
+            found.append(Door("rsyslog", protocol, address, number, tls and None, why, source, f"{source}: {mend}"))
+    return found
 
 
 # -- others -----------------------------------------------------------------------------------------------------------

@@ -621,7 +621,8 @@ def change_parts(module: Any, name: str, parts: Iterable[Callable[[Transaction],
         made["changed"] = result["changed"] or made["changed"]
         result.update(made)
     if failures:
-        module.fail_json(msg="; ".join(failures), **{key: value for key, value in result.items() if key != "diff"})
+        result.pop("diff")
+        module.fail_json(msg="; ".join(dict.fromkeys(failures)), **result)
     exit_told(module, result)
 
 

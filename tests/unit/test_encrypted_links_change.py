@@ -476,6 +476,11 @@ def test_mariadb_without_tls_needs_a_certificate_and_a_restart(
         set_up_mariadb(maria, tmp_path, commands, restart=True)
     restarts = [argv for argv in commands.ran if argv[:2] == ("systemctl", "restart")]
     assert len(restarts) == 2 and drop_in(tmp_path) == {}  # once more when all was put back
+    (tmp_path / "mysql/60-x.cnf").write_text("")  # newer than the server
+    monkeypatch.setattr(mariadb_links, "_FILES", (f"{tmp_path}/mysql/*.cnf",))
+    with pytest.raises(ChangeError, match=r"60-x.cnf was changed since MariaDB was started"):
+        set_up_mariadb(maria, tmp_path, commands, restart=True)
+    assert len(restarts) == len([argv for argv in commands.ran if argv[:2] == ("systemctl", "restart")])
 
 
 def test_mariadb_keeps_what_its_own_programs_trust(

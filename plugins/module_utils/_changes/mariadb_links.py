@@ -31,6 +31,7 @@ from .link_edits import HEADER, Wanted, doors, is_reached, refuse_to_cut_off, se
 _OLDEST = (10, 5, 2)  # the first with require_secure_transport
 _VERIFYING = (11, 4)  # the first whose clients verify what they are not told to
 _OWN = "/etc/mysql/mariadb.conf.d/zz-privacy-hosting-links.cnf"  # behind those that begin with a number
+_FILES = ("/etc/mysql/*.cnf", "/etc/mysql/conf.d/*.cnf", "/etc/mysql/mariadb.conf.d/*.cnf")
 _REQUIRED = "require_secure_transport"
 _GOOD_VERSIONS = "TLSv1.2,TLSv1.3"
 _VARIABLES = ("version", "have_ssl", "tls_version", "ssl_cert", "ssl_key", _REQUIRED, "performance_schema")
@@ -85,6 +86,8 @@ def _plan(host: Host, transaction: Transaction, wanted: Wanted, server: Server) 
             f"{server.name} takes up {restart} at a restart only, so nothing was changed there: set "
             "encrypted_links_restart: true for a moment when its connections may end"
         )
+    if restart:
+        _refuse_unproven_files(host, server)
     if not settings:
         return
     lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
@@ -176,6 +179,18 @@ def _needs_restart(now: Mapping[str, str], settings: Mapping[str, str]) -> str:
     if settings.get("tls_version", now["tls_version"]) != now["tls_version"]:
         return "the versions of TLS"
     return ""
+
+
+def _refuse_unproven_files(host: Host, server: Server) -> None:
+    """Raises ChangeError where files changed since the server began: whether it begins by them is not known."""
+    began = next(one.started for one in host.processes() if one.pid == server.pids[0]).timestamp()
+    for path in (path for pattern in _FILES for path in host.glob(pattern) if path != _OWN):
+        status = host.stat(path)
+        if status is not None and status.st_mtime > began:
+            raise ChangeError(
+                f"{path} was changed since {server.name} was started, so it is not known whether it would start again; "
+                f"nothing was changed there: restart it by hand first (systemctl restart {server.unit})"
+            )
 
 
 def _user(host: Host, server: Server) -> str:

@@ -309,13 +309,14 @@ def test_a_run_that_fails_is_told(scheduled):
         ({"audit_schedule_inventory": []}, "names no inventory"),
         ({"audit_schedule_inventory": ["/home/debian/inventory"]}, "lies where the service cannot see it"),
         ({"audit_schedule_inventory": ["/srv/none"]}, "there is no /srv/none on backup1"),
-        ({"audit_schedule_ping_url": "ping.example/x"}, "must begin with https://"),
+        ({"audit_schedule_ping_url": f"ping.example/{UUID}"}, '"msg": "audit_schedule_ping_url must begin with https://'),
         ({"audit_schedule_calendar": "now and then"}, "Failed to parse calendar"),
     ],
 )
 def test_what_cannot_work_is_refused(scheduled, options, told):
-    played = scheduled.schedule("--check", **{**scheduled.options_of_control, **options})
+    played = scheduled.schedule("--check", "-vvv", **{**scheduled.options_of_control, **options})
     assert played.status != 0 and told in played.output, played.output
+    assert not [secret for secret in (TOKEN, UUID, VAULT, "BEGIN OPENSSH") if secret in played.output]
     assert played.recap[CONTROL]["changed"] == 0
 
 

@@ -59,8 +59,8 @@ options:
     description:
       - The verdicts for which the run fails. None at all, and it never does.
       - With V(unproven), a promise that is only planned fails from the day that its plan names.
-      - V(newly_broken) is what is broken now and was not when it was last asked. That is looked up in the earlier reports
-        on the same statement in O(dest) and in the directories beside it.
+      - V(newly_broken) is what is broken now and was not when it was last asked. That is looked up in the earlier
+        reports on the same statement in O(dest) and in the directories beside it.
     type: list
     elements: str
     choices: [broken, unproven, lapsed, newly_broken]

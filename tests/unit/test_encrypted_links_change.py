@@ -796,8 +796,11 @@ def test_a_relay_is_verified_once_its_certificate_is_right(
         "smtp_tls_mandatory_protocols": ">=TLSv1.2",
     }
     assert ("systemctl", "reload", "postfix") in commands.ran
-    relaying(tmp_path, monkeypatch, smtp_tls_security_level="secure", smtp_tls_mandatory_protocols=">=TLSv1.2")
-    assert "smtp_tls_security_level" not in set_up_relay(tmp_path, commands)
+    done = {"smtp_tls_security_level": "secure", "smtp_tls_mandatory_protocols": ">=TLSv1.2"}
+    relaying(tmp_path, monkeypatch, **done)
+    assert set_up_relay(tmp_path, commands) == {"relayhost": "[relay.example.nl]:587"}
+    relaying(tmp_path, monkeypatch, **done, tls_required_enable="yes")
+    assert set_up_relay(tmp_path, commands)["tls_required_enable"] == "no"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ _ELSEWHERE = (  # what hands mail to others than the relay
     *("transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"),
     *("smtp_fallback_relay", "content_filter", "smtp_tls_policy_maps"),
 )
+_SENDERS_SAY = "tls_required_enable"  # a message may ask to go in plain (RFC 8689); Postfix 3.10 lets it
 _VERIFYING = ("secure", "verify", "fingerprint", "dane-only")
 
 
@@ -185,7 +186,8 @@ def plan_relay(host: Host, transaction: Transaction, wanted: Wanted) -> Iterator
         return
     level = server.get("smtp_tls_security_level")
     good = level in _VERIFYING or (level == "encrypt" and not wanted.peer_verified)
-    if good and newest_only(server.get("smtp_tls_mandatory_protocols")):
+    asked = server.get(_SENDERS_SAY).lower() == "yes"
+    if good and newest_only(server.get("smtp_tls_mandatory_protocols")) and not asked:
         return
     if _has_policy(transaction, server, relay, wanted):
         return
@@ -199,6 +201,8 @@ def plan_relay(host: Host, transaction: Transaction, wanted: Wanted) -> Iterator
             settings["smtp_tls_CAfile"] = authority
     if not newest_only(server.get("smtp_tls_mandatory_protocols")):
         settings["smtp_tls_mandatory_protocols"] = _NEWEST
+    if asked:
+        settings[_SENDERS_SAY] = "no"
     if shall in ("secure", "verify", "encrypt"):
         _see_relay(transaction, server, relay, shall, authority)
     main = _texts(transaction, server)[0]

@@ -12,6 +12,7 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -296,6 +297,12 @@ def redis_running(server: Server) -> Mapping[str, str]:
     return {**_REDIS_DEFAULTS, **found}
 
 
+def _redis_directive(server: Server, words: Sequence[str], env: Mapping[str, str], name: str) -> list[str]:
+    """The lines that a Redis answers about a directive. Raises Unseen."""
+    asked = ("--raw", "--no-auth-warning", "CONFIG", "GET", name)
+    return server.host.run(*words, *asked, timeout=5, env=env).stdout.split("\n")
+
+
 def _redis_way(server: Server, words: Sequence[str]) -> Callable[[str], list[str]]:
     """How its client asks it for a directive: plainly or in TLS, with its password where it needs one. Raises Unseen.
 
@@ -305,13 +312,7 @@ def _redis_way(server: Server, words: Sequence[str]) -> Callable[[str], list[str
     secret = _redis_password(server)
     for tls in ((), ("--tls", "--insecure")):
         for env in ({}, {"REDISCLI_AUTH": secret}) if secret else ({},):
-
-            def ask(name: str, tls: Sequence[str] = tls, env: Mapping[str, str] = env) -> list[str]:
-                result = server.host.run(
-                    *words, *tls, "--raw", "--no-auth-warning", "CONFIG", "GET", name, timeout=5, env=env
-                )
-                return result.stdout.split("\n")
-
+            ask = functools.partial(_redis_directive, server, (*words, *tls), env)
             try:
                 told = ask("port")
             except Unseen as unseen:

@@ -13,6 +13,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -120,13 +121,13 @@ def _ask(door: Door, address: str, end: float, seen: Seen) -> None:
     starts = door.tls
     if not door.tls:
         talk = _connect(door, address, end)
-        with talk.sock:
+        with contextlib.closing(talk.sock):
             starts = _SPEECHES[door.protocol](talk, door, seen)
     if not starts:
         return
     try:
         talk = _connect(door, address, end)
-        with talk.sock as sock:
+        with contextlib.closing(talk.sock) as sock:
             _start(talk, door)
             with tls_context().wrap_socket(sock) as encrypted:
                 seen.version = encrypted.version() or ""
@@ -143,7 +144,7 @@ def _ask(door: Door, address: str, end: float, seen: Seen) -> None:
 def _offer(door: Door, address: str, end: float, hello: bytes) -> int:
     """The version that a server chooses for a hello, 0 where it refuses. Raises OSError, ValueError, EOFError."""
     talk = _connect(door, address, end)
-    with talk.sock as sock:
+    with contextlib.closing(talk.sock) as sock:
         _start(talk, door)
         sock.sendall(hello)
         try:

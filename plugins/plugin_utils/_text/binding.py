@@ -39,7 +39,7 @@ def kinds(sentence: Sentence, words: Language) -> list[str]:
 
 def _asks(text: str) -> bool:
     """Whether it is a question, a question's answer not being in it."""
-    return text.rstrip(" \"'”’)").endswith("?")
+    return text.rstrip(" \"'\u201d\u2019)").endswith("?")
 
 
 def binding(sentences: Sequence[Sentence], words: Lexicon, main: str) -> dict[int, list[str]]:

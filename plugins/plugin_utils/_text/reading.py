@@ -249,7 +249,7 @@ def is_heading(line: str) -> bool:
         return False
     if text.endswith(":") and len(text.split()) > 3 and not _is_capitals(text):
         return False
-    return text[0].isupper() or text[0] in "'\"‘“¿"
+    return text[0].isupper() or text[0] in "'\"\u2018\u201c¿"
 
 
 def _is_capitals(text: str) -> bool:

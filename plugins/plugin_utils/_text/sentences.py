@@ -22,8 +22,8 @@ from functools import lru_cache
 from .lexicon import Lexicon, lexicon
 from .reading import GLUED, HEADING, ITEM, PARAGRAPH, ROW, Page, folded
 
-_END = re.compile(r"(?:[.!?]+|…)[\"'”’»)\]]*\s+(?=[\"'“‘«(\[]*[^\W_])")
-_LAST_WORD = re.compile(r"[^\s(\[\"'“‘]+$")
+_END = re.compile(r"(?:[.!?]+|…)[\"'\u201d\u2019»)\]]*\s+(?=[\"'\u201c\u2018«(\[]*[^\W_])")
+_LAST_WORD = re.compile(r"[^\s(\[\"'\u201c\u2018]+$")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _go_on(parts: list[str], piece: str, kind: str) -> None:
 
 
 def _breaks_off(text: str) -> bool:
-    return not re.search(r"[.!?:;…][\"'”’)]*$", text)
+    return not re.search(r"[.!?:;…][\"'\u201d\u2019)]*$", text)
 
 
 def _numbered(found: Sequence[Sequence[str]], places: Sequence[tuple[str, int]]) -> Iterator[Sentence]:

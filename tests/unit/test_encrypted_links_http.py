@@ -150,6 +150,11 @@ def test_whether_mongod_takes_plain_connections_too_is_not_told(https: int) -> N
     assert statuses(check_http, listening("mongod", https), "accepts", probe=True) == ["error"]
 
 
+@pytest.mark.parametrize("program", ["postgres", "mariadbd", "redis-check-rdb", "valkey-check-rdb", "slapd"])
+def test_databases_that_other_checks_judge_are_not_asked(program: str) -> None:
+    assert statuses(check_http, listening(program, 6379), "accepts", probe=True) == ["not_applicable"]
+
+
 @pytest.mark.parametrize(
     ("answer", "status"),
     [

@@ -35,9 +35,7 @@ _EXPECTED = "programs of other machines get nothing but TLS, version 1.2 or newe
 _UNPROBED = "probes are switched off (audit_probe)"
 # kinds of programs that other checks judge, or that do not exchange such data: by the kind of listeners.KNOWN
 _ELSEWHERE = frozenset(["web", "remote login", "mail", "names", "clock", "network", "logs"])
-_DATABASES = frozenset(
-    ["mysqld", "mariadbd", "postgres", "redis-server", "valkey-server", "slapd", "ns-slapd", "pgbouncer"]
-)
+_DATABASES_OF_NOBODY = frozenset(["memcached", "mongod"])  # which no check of databases judges
 _HARMLESS = frozenset(["rpcbind", "rpc.statd", "rpc.mountd", "fail2ban-server", "qemu-ga", "nmbd"])
 _FTP = frozenset(["vsftpd", "proftpd", "pure-ftpd"])
 _ALWAYS_PLAIN: Mapping[str, str] = {"rsync": "its own protocol, which knows no encryption"}
@@ -103,7 +101,8 @@ def _strangers(host: Host, listener: Listener, processes: Mapping[int, Process])
         return
     for program in sorted(programs - {"systemd"}):
         kind = KNOWN.get(program, "")
-        elsewhere = kind in _ELSEWHERE or program in _DATABASES | _HARMLESS
+        of_databases = kind == "databases" and program not in _DATABASES_OF_NOBODY
+        elsewhere = kind in _ELSEWHERE or of_databases or program in _HARMLESS
         if not elsewhere or (kind == "web" and not _is_site(host, program, listener)):
             yield program
 

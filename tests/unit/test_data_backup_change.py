@@ -389,15 +389,22 @@ class FakeRestic:
         if argv[-1] == "init":
             self.opens = [password]
         elif self.opens is None:
-            return Done(
-                1, "", "Fatal: unable to open config file: no such file\nIs there a repository at the location?"
-            )
+            return Done(1, "", "Fatal: unable to open config file: no such file or directory\nIs there a repository?")
         elif password not in self.opens:
             return Done(1, "", "Fatal: wrong password or no key found")
         elif "add" in argv:
             self.opens.append(Path(argv[argv.index("--new-password-file") + 1]).read_text().strip())
         # as 0.14 prints it
         return Done(0, "reading repository password from stdin\n" + json.dumps({"id": IDENTITY}), "")
+
+
+WRONG_KEY, NO_BUCKET = (
+    f"Fatal: unable to open config file: Stat: {why}\nIs there a repository at the following location?\ns3:https://s/b"
+    for why in (
+        "The Access Key Id you provided does not exist in our records.",
+        "The specified bucket does not exist",
+    )
+)
 
 
 def ensured(restic: FakeRestic, known: str = "", check: bool = False) -> tuple[str, list[str]]:
@@ -411,6 +418,18 @@ def test_a_repository_is_made_with_all_keys() -> None:
     assert restic.opens == [RECOVERY, "own", "store's"]
     assert ensured(restic, IDENTITY) == (IDENTITY, [])
     assert not any(RECOVERY in word or "own" in word for argv in restic.argv for word in argv)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Fatal: repository does not exist: unable to open config file: stat /r/config: no such file or directory",
+        "Fatal: unable to open config file: Lstat: stat /r/config: no such file or directory",
+        "Fatal: unable to open config file: Stat: The specified key does not exist.",
+    ],
+)
+def test_what_is_not_there_is_known_by_what_restic_says(told: str) -> None:
+    assert Repository(["-r", "/r"], runner=FakeRestic(None, told)).identity(RECOVERY) == ABSENT
 
 
 def test_check_mode_makes_no_repository() -> None:
@@ -432,6 +451,8 @@ def test_a_new_recovery_password_is_added_by_a_key_that_opens() -> None:
         (FakeRestic(None), IDENTITY, "is not there any more"),
         (FakeRestic([RECOVERY, "own", "store's"]), "f" * 64, "that of the backups before was ffffffff"),
         (FakeRestic(None, "Fatal: connection refused"), "", "cannot be opened: Fatal: connection refused"),
+        (FakeRestic(None, WRONG_KEY), IDENTITY, "cannot be opened: .* Key Id you provided does not exist"),
+        (FakeRestic(None, NO_BUCKET), "", "cannot be opened: .* The specified bucket does not exist"),
     ],
 )
 def test_no_repository_is_made_in_the_place_of_another(restic: FakeRestic, known: str, told: str) -> None:

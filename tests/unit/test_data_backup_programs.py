@@ -410,6 +410,28 @@ def test_a_locked_repository_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert slept == [60.0]
 
 
+# what restic 0.18 prints where a bucket refuses it
+REFUSED = "Stat(<config/>) returned error, retrying after 1.26s: Stat: The signature does not match."
+
+
+def test_what_fails_again_and_again_is_ended_with_its_reason() -> None:
+    again = f"read word; while :; do echo '{REFUSED}' >&2; sleep 0.1; done"
+    done = commands.run(["sh", "-c", again], stdin=b"hush\n", timeout=30, tries=3)
+    assert done.rc != 0
+    assert done.complaint == "The signature does not match."
+
+
+def test_what_fails_once_and_goes_on_is_waited_for() -> None:
+    once = f"read word; echo '{REFUSED}' >&2; sleep 0.3; echo \"read $word\""
+    done = commands.run(["sh", "-c", once], stdin=b"hush\n", timeout=30, tries=3)
+    assert (done.rc, done.out) == (0, "read hush\n")
+
+
+def test_what_never_ends_is_ended_in_time() -> None:
+    with pytest.raises(Trouble, match="sleep did not end within 1 s"):
+        commands.run(["sleep", "60"], stdin=b"", timeout=1, tries=3)
+
+
 def test_moments_of_restic_are_read() -> None:
     assert records.moment("2026-11-20T13:00:00.870804333+01:00") == NOW
     assert records.moment("2026-11-20T12:00:00Z") == NOW

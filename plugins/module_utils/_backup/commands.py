@@ -10,9 +10,12 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import json
+import math
 import os
 import pwd
+import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +25,8 @@ from .settings import CACHE, Settings, Trouble
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCKED = "already locked"
+_AGAIN = re.compile(r"returned error, retrying after \S+: (?:\w+: )?(.*)")  # restic goes on so for a quarter of an hour
+_LOOK_S = 0.1
 _LOCKED_S, _LOCKED_TRIES = 60.0, 60  # a store that removes snapshots holds its lock for so long, at most
 
 
@@ -40,7 +45,9 @@ class Done:
         telling = [
             line for line in lines if line.lower().startswith(("fatal", "error", "pg_dump: error", "psql: error"))
         ]
-        return (telling or lines or [f"exit code {self.rc}"])[-1][:300]
+        last = (telling or lines or [f"exit code {self.rc}"])[-1]
+        again = _AGAIN.search(last)
+        return (again[1] if again else last)[:300]
 
 
 def run(
@@ -51,11 +58,15 @@ def run(
     stdout: IO[bytes] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    tries: int = 0,
 ) -> Done:
     """Run a program to its end, as root or as an account without any of root's rights. Raises Trouble if it is absent.
 
-    stdin: a file, or what to send; stdout: a file that takes the output; timeout: seconds, after which it is killed.
+    stdin: a file, or what to send; stdout: a file that takes the output; timeout: seconds, after which it is killed;
+    tries: a restic that only reads is killed, too, when it has failed so many times and would try again; 0 is never.
     """
+    if tries and isinstance(stdin, bytes):
+        return _run_while_hopeful(argv, tries, stdin, timeout, env=clean(account, environment), **identity(account))
     given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {}
     if isinstance(stdin, bytes):
         given = {"input": stdin}
@@ -80,6 +91,30 @@ def run(
     return Done(
         done.returncode, (done.stdout or b"").decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     )
+
+
+def _run_while_hopeful(argv: Sequence[str], tries: int, stdin: bytes, timeout: float | None, **given: Any) -> Done:
+    """Run a program until it has announced so many tries, or for so many seconds. Raises Trouble if it is absent."""
+    with tempfile.TemporaryFile() as sent, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        sent.write(stdin)
+        sent.seek(0)
+        try:
+            process = subprocess.Popen(list(argv), stdin=sent, stdout=out, stderr=err, cwd="/", **given)
+        except FileNotFoundError:
+            raise Trouble(f"the program {argv[0]} is not on the host") from None
+        end = time.monotonic() + timeout if timeout else math.inf
+        while process.poll() is None:
+            if len(_AGAIN.findall(_written(err))) >= tries or time.monotonic() > end:
+                process.kill()
+            time.sleep(_LOOK_S)
+        if process.returncode < 0 and not _AGAIN.search(_written(err)):
+            raise Trouble(f"{argv[0]} did not end within {timeout or 0:.0f} s")
+        return Done(process.returncode, _written(out), _written(err))
+
+
+def _written(file: IO[bytes]) -> str:
+    """What a program wrote to a file so far; nothing moves the place where it goes on."""
+    return os.pread(file.fileno(), 1 << 20, 0).decode("utf-8", "replace")
 
 
 def clean(account: str, more: Mapping[str, str] | None = None) -> dict[str, str]:

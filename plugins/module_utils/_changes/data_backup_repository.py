@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,11 @@ from .._backup.settings import Trouble
 from .._change import ChangeError
 
 _WRONG = "wrong password or no key found"
-_ABSENT = ("unable to open config file", "Is there a repository at", "does not exist", "no such file or directory")
+# restic asks 'Is there a repository?' also where a key is wrong or a bucket is not there
+_ABSENT = re.compile(
+    r"repository does not exist|unable to open config file: .*(no such file or directory|specified key does not exist)"
+)
+_TRIES = 3  # of the first question to a repository, in some seconds: somebody waits for what is wrong with a key
 SHORTEST = 16  # characters of the recovery password: it may be tried by whoever gets hold of the repository
 
 
@@ -46,8 +51,11 @@ class Repository:
     ) -> None:
         self._arguments, self._account, self._environment, self._run = arguments, account, environment, runner
 
-    def call(self, password: str, *words: str) -> Done:
-        """Run restic with a password, which it reads from its input. Raises ChangeError where there is no restic."""
+    def call(self, password: str, *words: str, tries: int = 0) -> Done:
+        """Run restic with a password, which it reads from its input. Raises ChangeError where there is no restic.
+
+        tries: after how many it is ended, if it only reads; 0 is never.
+        """
         try:
             done = self._run(
                 ["restic", "--no-cache", *self._arguments, *words],
@@ -55,6 +63,7 @@ class Repository:
                 stdin=f"{password}\n".encode(),
                 environment=self._environment,
                 timeout=120,
+                tries=tries,
             )
         except Trouble as error:
             raise ChangeError(str(error)) from None
@@ -65,12 +74,12 @@ class Repository:
 
         Raises ChangeError where it cannot be told.
         """
-        done = self.call(password, "cat", "config", "--no-lock")
+        done = self.call(password, "cat", "config", "--no-lock", tries=_TRIES)
         if done.rc == 0:
             return str(json.loads(done.out[done.out.index("{") :])["id"])
         if _WRONG in done.err:
             return ""
-        if any(text in done.err for text in _ABSENT):
+        if _ABSENT.search(done.err):
             return ABSENT
         raise ChangeError(f"the repository cannot be opened: {done.complaint}")
 

@@ -16,7 +16,7 @@ description:
     servers there. A server is stopped while its data are copied and compared; whatever fails puts it back up where it
     was.
   - Servers do not start without the volume, which somebody opens after each restart of the host, with
-    M(privacy.hosting.disk_encryption_unlock).
+    M(privacy.hosting.disk_encryption_unlock), or tang servers do.
   - What it does cannot be undone by M(privacy.hosting.undo).
 options:
   step:
@@ -49,10 +49,19 @@ options:
     elements: str
     default: []
   unlock:
-    description: Who opens the volume after a restart. V(tang) is refused for now.
+    description:
+      - Who opens the volume after a restart. V(tang) binds it to O(tang_servers), and V(operator) ends that; the
+        passphrase opens it in any case.
     type: str
     choices: [operator, tang]
     default: operator
+  tang_servers:
+    description:
+      - Address and thumbprint (SHA-256) of each tang server, with a space between. Any one of them opens the volume.
+      - All of them must answer when it is bound.
+    type: list
+    elements: str
+    default: []
   swap:
     description: What is done with swap that is not encrypted.
     type: str
@@ -140,6 +149,7 @@ SPEC = {
     },
     "dump_paths": {"type": "list", "elements": "str", "default": []},
     "unlock": {"type": "str", "choices": ["operator", "tang"], "default": "operator"},
+    "tang_servers": {"type": "list", "elements": "str", "default": []},
     "swap": {"type": "str", "choices": ["encrypt", "off", "leave"], "default": "leave"},
     "old_copy": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
     "passphrase": {"type": "str", "no_log": True},

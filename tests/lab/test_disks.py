@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -80,3 +81,44 @@ def test_after_a_reboot_no_database_starts_until_somebody_unlocks(moved: Fleet):
     assert moved.shell("db1", ROWS) == before
     played = moved.play("unlock")
     assert played.recap["db1"]["changed"] == 0 and "nothing was to be opened here" in played.output
+
+
+TANG_PORT = 7500
+# the unit that asks tang servers is not waited for at the start of a machine
+UNTIL = "timeout 200 sh -c 'until {}; do sleep 1; done'"
+RUN_BY_THEMSELVES = UNTIL.format("systemctl -q is-active mariadb && systemctl -q is-active postgresql@17-main")
+ASKED = UNTIL.format('journalctl -b -u privacy-hosting-unlock | grep -q "no tang server"')
+
+
+@pytest.fixture
+def tang(moved: Fleet) -> Iterator[tuple[str, str]]:
+    """Address and thumbprint of a tang server on another host of the lab."""
+    moved.lab.up(["backup1"])
+    moved.shell("backup1", "systemctl start tangd.socket")
+    thumbprint = moved.shell("backup1", f"tang-show-keys {TANG_PORT}").strip()
+    yield f"http://{moved.address('backup1')}:{TANG_PORT}", thumbprint
+    moved.shell("backup1", "systemctl stop tangd.socket")
+
+
+def test_a_tang_server_lets_databases_start_and_without_it_they_wait_for_somebody(
+    moved: Fleet, tang: tuple[str, str]
+) -> None:
+    url, thumbprint = tang
+    before, kept = moved.shell("db1", ROWS), moved.lab.state / "luks-headers" / "db1.luks-header"
+    header = kept.read_bytes()
+    server = {"disk_encryption_unlock": "tang", "disk_encryption_tang_servers": [f"{url} {thumbprint}"]}
+    played = moved.play("harden", *ROLE, "--diff", "-e", json.dumps(server))
+    assert played.status == 0 and f"bound to {url}" in played.output, played.output
+    assert kept.read_bytes() != header
+    moved.reboot("db1")
+    moved.shell("db1", RUN_BY_THEMSELVES)
+    assert moved.shell("db1", ROWS) == before
+
+    moved.shell("backup1", "systemctl stop tangd.socket")
+    moved.reboot("db1")
+    moved.shell("db1", ASKED)
+    assert moved.shell("db1", ACTIVE).split() == ["inactive", "inactive"]
+    assert moved.shell("db1", "ls -A /var/lib/mysql /var/lib/postgresql | grep -v : || true").strip() == ""
+    played = moved.play("unlock")
+    assert played.status == 0 and "mariadb.service was started" in played.output, played.output
+    assert moved.shell("db1", ROWS) == before

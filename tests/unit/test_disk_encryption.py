@@ -447,19 +447,49 @@ def test_keyscripts_are_known_or_not(script: str, status: str) -> None:
     assert keys(files={"/etc/crypttab": f"data /dev/vdb none luks,keyscript={script}\n"}).status == status
 
 
+# what the host's own addresses are, and where names lead
+TRIE = "Local:\n  |-- 192.0.2.15\n     /32 host LOCAL\n  |-- 127.0.0.1\n     /32 host LOCAL\n"
+LEADS = {
+    ("getent", "ahosts", "tang1.example.net"): "192.0.2.44      STREAM tang1.example.net\n192.0.2.44      DGRAM  \n",
+    ("getent", "ahosts", "localhost"): "::1             STREAM localhost\n",
+    ("getent", "ahosts", "db1.example.net"): "192.0.2.15      STREAM db1.example.net\n",
+    ("getent", "ahosts", "gone.example.net"): 2,
+}
+
+
+def shared(needed: object, *heads: str) -> dict[str, Any]:
+    """A token of a shared secret of these parts."""
+    return clevis("sss", t=needed, p="x", jwe=[f"{head}.x.y" for head in heads])
+
+
+TANG, TPM, NULL = (
+    protected("tang", url="http://192.0.2.44"), protected("tpm2", hash="sha256"), protected("null")
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("token", "status", "seen"),
     [
         (clevis("tang", url="http://tang1.example.net"), "pass", "tang server tang1.example.net"),
         (clevis("tang", url="http://192.0.2.44:7500"), "pass", "192.0.2.x"),
         (clevis("tang", url="http://localhost:7500"), "fail", "which is this host"),
+        (clevis("tang", url="localhost:7500"), "fail", "which is this host"),
+        (clevis("tang", url="http://127.1.2.3"), "fail", "which is this host"),
+        (clevis("tang", url="http://[::1]:7500"), "fail", "which is this host"),
+        (clevis("tang", url="http://192.0.2.15"), "fail", "which is this host"),
+        (clevis("tang", url="http://db1.example.net"), "fail", "which is this host"),
+        (clevis("tang", url="http://gone.example.net"), "error", "leads nowhere"),
+        (clevis("tang"), "error", "not understood"),
+        (shared(1, TANG, TPM), "pass", "1 of 2 parts opens it"),
+        (shared(1, TANG, NULL), "fail", "stands in the header"),
+        (shared(2, TANG, NULL), "pass", "2 of 2 parts"),
+        (shared(1, TANG, protected("yubikey")), "error", "not known"),
+        (shared(2, TANG, NULL, protected("yubikey")), "error", "not known"),
+        (shared(1, protected("sss", t=2, jwe=[f"{NULL}.x", f"{NULL}.y"]), TANG), "fail", "2 of 2 parts"),
+        (shared("x", TANG, NULL), "error", "of how many"),
+        (shared(0, TANG, NULL), "error", "of how many"),
         (clevis("null"), "fail", "stands in the header"),
         (clevis("tpm2", hash="sha256"), "pass", "whoever takes the whole machine"),
-        (
-            clevis("sss", t=1, jwe=[f"{protected('tang', url='http://a')}.x.y", f"{protected('null')}.x"]),
-            "fail",
-            "null",
-        ),
         (clevis("yubikey"), "error", "not known"),
         ({"type": "clevis", "jwe": "???"}, "error", "not understood"),
         ({"type": "systemd-tpm2", "tpm2-pcrs": []}, "pass", "whatever it starts"),
@@ -468,7 +498,7 @@ def test_keyscripts_are_known_or_not(script: str, status: str) -> None:
     ],
 )
 def test_tokens_tell_who_opens_it(token: Mapping[str, Any], status: str, seen: str) -> None:
-    found = keys(token)
+    found = keys(token, files={"/proc/net/fib_trie": TRIE}, answers=LEADS)
     assert (found.status, seen in found.observed) == (status, True), found.observed
 
 

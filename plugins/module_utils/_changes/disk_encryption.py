@@ -32,11 +32,13 @@ from .disk_device import candidates, devices
 from .disk_move import MoveError, Mover
 from .disk_places import Planner, Wanted, is_encrypted, size_of
 from .disk_swap import ENCRYPT, Swaps
+from .disk_tang import Tang, parse
 from .disk_unlock import MOUNTED
 from .disk_volume import HEADER, UNLOCK, Volumes, tell
 
 VOLUME, DATA = "volume", "data"
 KEEP, REMOVE = "keep", "remove"
+TANG = "tang"
 
 # What is asked must be answered, on a busy host too: a move that was planned by half would be worse than none.
 LIMITS = Limits(command_s=120.0, total_s=3600.0, names=5_000_000)
@@ -57,6 +59,7 @@ class Rules:
     old_copy: str
     passphrase: str = field(repr=False)
     run: str = ""
+    tang_servers: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,31 +95,36 @@ class Encryption:
             return done
         self._see_rules()
         self._see_no_move()
+        volumes = Volumes(self.rules.passphrase, self.check, self.state, run=self.run)
+        tang = self._tang(volumes)
+        if tang.servers:
+            tang.see_servers(self.host)
         if done.packages and not self.check:
             return done
-        volumes = Volumes(self.rules.passphrase, self.check, self.state, run=self.run)
         if not self.check:
             _write_unlock()
         groups = [] if volumes.is_made() else self._planner().groups()
         done.lines += volumes.ensure(self.rules.device, sum(size_of(group.places) for group in groups))
+        tang = self._tang(volumes)
+        done.lines += (tang.ensure if tang.servers else tang.remove)(done.warnings.append)
         if not self.check:
             done.header = volumes.save_header()
         return done
 
+    def _tang(self, volumes: Volumes) -> Tang:
+        servers = parse(self.rules.tang_servers) if self.rules.unlock == TANG else []
+        return Tang(servers, volumes.header_on(), self.rules.passphrase, self.check, self.state, run=self.run)
+
     def _packages(self) -> list[str]:
         wanted = {"cryptsetup-bin": "cryptsetup"} if self.rules.device or self.rules.swap == ENCRYPT else {}
         wanted.update({"e2fsprogs": "mkfs.ext4"} if self.rules.device else {})
+        wanted.update({"clevis-luks": "clevis-luks-bind"} if self.rules.device and self.rules.unlock == TANG else {})
         found = [package for package, command in wanted.items() if not self.host.has(command)]
         generators = ("/usr/lib/systemd/system-generators", "/lib/systemd/system-generators")
         there = any(os.path.exists(f"{folder}/systemd-cryptsetup-generator") for folder in generators)
         return found + (["systemd-cryptsetup"] if self.rules.swap == ENCRYPT and not there else [])
 
     def _see_rules(self) -> None:
-        if self.rules.unlock != "operator":
-            raise ChangeError(
-                "disk_encryption_unlock: tang is not yet supported by this role; leave it at operator, and open the "
-                "volume after a restart with privacy.hosting.unlock"
-            )
         if not self.rules.servers and not self.rules.dump_paths:
             raise ChangeError(
                 "disk_encryption_servers is empty: say which servers' data go to the device, for example [all]"

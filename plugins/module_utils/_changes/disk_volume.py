@@ -87,6 +87,14 @@ class Volumes:
         volume = self.known()
         return volume is not None and volume.phase == READY
 
+    def header_on(self) -> str:
+        """The name that lasts of the device with the volume's header; '' until it is made."""
+        volume = self.known()
+        if volume is None or volume.phase != READY:
+            return ""
+        self.run(("udevadm", "settle"))
+        return f"/dev/disk/by-uuid/{volume.luks}"
+
     def is_open(self) -> bool:
         return os.path.exists(f"/dev/mapper/{MAPPED}")
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from .._finding import CONFIGURED, Finding, Layer
 from .._host import Host, Unseen
 from .._measure import Question
 from .._services import block_devices, crypttab, database_files, database_servers, jobs, mounts
+from .._services.addresses import is_address, leads_here, shortened
 from .._services.block_devices import Device, Protection
 from .._services.crypttab import Entry
 from .disk_encryption_places import finding
@@ -198,12 +198,11 @@ def _of_token(host: Host, token: Mapping[str, Any], source: str) -> Iterator[Lay
     kind = str(token.get("type", ""))
     if kind == "clevis":
         try:
-            pins = crypttab.clevis_pins(token)
+            pin, settings = crypttab.clevis_pin(token)
         except Unseen as unseen:
             yield Layer(CONFIGURED, None, str(unseen), source)
             return
-        for pin, settings in pins:
-            yield _of_pin(host, pin, settings, source)
+        yield _of_pin(host, pin, settings, source)
     elif kind in _TOKENS:
         loose = kind == "systemd-tpm2" and not token.get("tpm2-pcrs") and not token.get("tpm2_pubkey_pcrs")
         yield Layer(CONFIGURED, True, _TOKENS[kind] + (", whatever it starts" if loose else ""), source)
@@ -217,27 +216,33 @@ def _of_pin(host: Host, pin: str, settings: Mapping[str, Any], source: str) -> L
     if pin == "tpm2":
         return Layer(CONFIGURED, True, f"Clevis: {_TOKENS['systemd-tpm2']}", source)
     if pin == "sss":
-        return Layer(CONFIGURED, True, f"Clevis: {settings.get('t')} of several parts open it", source)
+        return _of_parts(host, settings, source)
     if pin != "tang":
         return Layer(CONFIGURED, None, f"the pin {pin[:40]!r} of Clevis is not known", source)
-    server = urlsplit(str(settings.get("url", ""))).hostname or ""
-    if server in _own_names(host):
-        return Layer(CONFIGURED, False, f"Clevis opens it by the tang server {server}, which is this host", source)
-    return Layer(CONFIGURED, True, f"Clevis opens it by the tang server {_short(server)}, another machine", source)
-
-
-def _own_names(host: Host) -> set[str]:
-    import socket  # where there is such a token only
-
-    return {"localhost", "127.0.0.1", "::1", "", socket.gethostname(), socket.getfqdn()}
-
-
-def _short(server: str) -> str:
+    url = str(settings.get("url", ""))
     try:
-        ipaddress.ip_address(server)
+        server = urlsplit(url if "://" in url else f"//{url}").hostname or ""
     except ValueError:
-        return server
-    return f"{server.rpartition('.')[0]}.x" if "." in server else f"{server.partition(':')[0]}:…"
+        server = ""
+    if not server:
+        return Layer(CONFIGURED, None, "Clevis opens it by a tang server whose address is not understood", source)
+    told = f"Clevis opens it by the tang server {shortened(server) if is_address(server) else server}"
+    here = leads_here(host, server)
+    if here is None:
+        return Layer(CONFIGURED, None, f"{told}, a name that leads nowhere from here", source)
+    return Layer(CONFIGURED, not here, f"{told}, {'which is this host' if here else 'another machine'}", source)
+
+
+def _of_parts(host: Host, settings: Mapping[str, Any], source: str) -> Layer:
+    """What opens by some of several parts: in clear where so many of them are."""
+    needed = settings.get("t")
+    layers = [_of_pin(host, pin, inner, source) for pin, inner in settings["parts"]]
+    if not isinstance(needed, int) or not 0 < needed <= len(layers):
+        return Layer(CONFIGURED, None, "Clevis opens it by parts, of how many is not understood", source)
+    clear, unknown = (sum(layer.good is verdict for layer in layers) for verdict in (False, None))
+    good = False if clear >= needed else None if clear + unknown >= needed else True
+    parts = "; ".join(dict.fromkeys(layer.seen for layer in layers))
+    return Layer(CONFIGURED, good, f"Clevis: {needed} of {len(layers)} parts opens it: {parts}", source)
 
 
 # -- ZFS --------------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ OPTIONS = (
         judged=False,
         promisable=False,
         help="Who opens the device after a restart of the host: 'operator' somebody who gives the passphrase over "
-        "ssh, 'tang' the servers of tang_servers, unattended.",
+        "ssh, 'tang' the servers of tang_servers, unattended; the passphrase opens it then too.",
         example="tang",
     ),
     Option(
@@ -88,9 +88,10 @@ OPTIONS = (
         default=[],
         judged=False,
         promisable=False,
-        help="Addresses of tang servers, any one of which opens the device. They belong in another datacentre, for "
-        "whoever takes them along with the host has the key.",
-        example="[http://tang1.example.net, http://tang2.example.net]",
+        help="Tang servers, any one of which opens the device: of each its address, a space, and the thumbprint "
+        "(SHA-256) of the key that it signs with, as tang-show-keys prints it there. They belong in another "
+        "datacentre, for whoever takes them along with the host has the key.",
+        example="['http://tang1.example.net 6NYFkQbPV4PrcLY5DmLmkoyILKtdpPR5tKbVr8ZdzSM']",
     ),
     Option(
         name="swap",

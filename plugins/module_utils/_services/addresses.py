@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 
-from .._host import Host
+from .._host import Host, Unseen
 
 LOOK_UPS, LOOK_UP_S, AT_ONCE = 200, 3.0, 8  # names at most, and seconds for all of them
 
@@ -64,6 +64,28 @@ def resolved(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     return dict(found)
+
+
+def leads_here(host: Host, name: str) -> bool | None:
+    """Whether a name or an address is this host; None where it leads nowhere, or that cannot be looked up."""
+    try:
+        found = {name}
+        if not is_address(name):
+            told = host.run("getent", "ahosts", name, timeout=LOOK_UP_S).stdout
+            found = {line.split()[0] for line in told.splitlines() if line.strip()}
+        addresses = {_plain(address) for address in found}
+        own = {_plain(address) for address in own_addresses(host)}
+    except (Unseen, ValueError):
+        return None
+    if not addresses:
+        return None
+    return any(one.is_loopback or one.is_unspecified or one in own for one in addresses)
+
+
+def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address without its zone, and as IPv4 where it only carries one."""
+    told = ipaddress.ip_address(address.partition("%")[0])
+    return getattr(told, "ipv4_mapped", None) or told
 
 
 def is_address(text: str) -> bool:

@@ -92,25 +92,28 @@ def parse_header(text: str) -> Header:
         return Header(2, unseen="its metadata was not understood")
 
 
-def clevis_pins(token: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The pins of a token of Clevis, with what each is set to, those inside a shared secret too. Raises Unseen."""
+def clevis_pin(token: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """The pin of a token of Clevis, with what it is set to. Raises Unseen.
+
+    A shared secret's settings are 't', how many parts open it, and 'parts', which are pins with their settings.
+    """
     jwe = token.get("jwe")
     head = jwe.get("protected") if isinstance(jwe, Mapping) else str(jwe or "").partition(".")[0]
-    return _pins(str(head or ""), 0)
+    return _pin(str(head or ""), 0)
 
 
-def _pins(head: str, depth: int) -> list[tuple[str, Mapping[str, Any]]]:
+def _pin(head: str, depth: int) -> tuple[str, Mapping[str, Any]]:
     try:
         clevis = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["clevis"]
         pin = str(clevis["pin"])
         settings = clevis.get(pin, {})
         if pin != "sss":
-            return [(pin, settings)]
+            return pin, dict(settings)
         if depth > 4:
             raise Unseen("shared secrets of Clevis lie in each other too deeply")
-        inner = [one for part in settings["jwe"] for one in _pins(str(part).partition(".")[0], depth + 1)]
-        return [(pin, {"t": settings.get("t")}), *inner]
-    except (ValueError, KeyError, TypeError, binascii.Error):
+        parts = [_pin(str(part).partition(".")[0], depth + 1) for part in settings["jwe"]]
+        return pin, {"t": settings.get("t"), "parts": parts}
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         raise Unseen("a token of Clevis was not understood") from None
 
 

@@ -264,8 +264,8 @@ class Tang:
                 current = self._bind(known, stale)
         elif not self.check and not self._opens(current):
             warn(
-                "no tang server opens the encrypted volume now: after a restart the databases stay down until one does, "
-                "or somebody unlocks"
+                "no tang server opens the encrypted volume now: after a restart the databases stay down until one "
+                "does, or somebody unlocks"
             )
         lines += self._unbound(stale)
         if not self.check and current is not None:

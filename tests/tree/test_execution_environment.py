@@ -51,7 +51,7 @@ def test_ansible_builder_takes_the_definition(archive, tmp_path):
 
 
 def test_ansible_builder_finds_what_the_collection_needs(archive, tmp_path):
-    install = ["collection", "install", "--offline", "--collections-path", tmp_path, archive]
+    install = ["collection", "install", "--force", "--offline", "--collections-path", tmp_path, archive]
     subprocess.run([BIN / "ansible-galaxy", *install], check=True, capture_output=True, cwd=tmp_path)
     introspect = [BIN / "ansible-builder", "introspect", tmp_path]
     done = subprocess.run(introspect, capture_output=True, text=True, check=False)

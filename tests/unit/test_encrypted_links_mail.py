@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.privacy.hosting.plugins.module_utils._checks import (
-    encrypted_links_mail,
+    encrypted_links,
     encrypted_links_mailboxes,
     encrypted_links_submission,
 )
@@ -32,11 +32,7 @@ from tests.unit.mail_host import EVERYWHERE, LOADED, MailHost, process
 from tests.unit.tls_servers import issue, openssl_server
 
 RELEASES = ("bookworm", "trixie")
-CHECKS = {
-    "mail_doors": encrypted_links_mail.check_mail_doors,
-    "submission": encrypted_links_mail.check_submission,
-    "relay": encrypted_links_mail.check_relay,
-}
+CHECKS = {check.name: check.run for check in encrypted_links.CHECKS}
 # `postconf -x` of Postfix 3.7.11 (Debian 12) and 3.10.13 (Debian 13), what is looked at; they differ in one of these
 SETTINGS = """content_filter =
 default_transport = smtp

@@ -91,6 +91,19 @@ def test_globals_count_from_where_they_stand_on(tmp_path: Path, logs: Path) -> N
     assert handled(read(tmp_path, main)) == {"a.log": ("size", 4), "b.log": ("daily", 7)}
 
 
+def test_a_log_that_comes_after_the_look_is_handled_by_the_block_that_will_take_it(tmp_path: Path, logs: Path) -> None:
+    found = read(tmp_path, "LOG/b.log {\n rotate 1\n}\nLOG/*.err {\n rotate 9\n}\nLOG/?.log {\n rotate 3\n}\n")
+    stanza = found.stanza_of(str(logs / "new.err"))
+    assert stanza is not None
+    assert stanza.rules.rotate == 9
+    assert found.why_not(str(logs / "new.err")) is None
+    for other in ("below/new.err", ".err"):
+        assert found.stanza_of(str(logs / other)) is None
+    # a pattern that ends at another block's file may leave it out
+    assert found.stanza_of(str(logs / "d.log")) is None
+    assert "leaves it out" in getattr(found.why_not(str(logs / "d.log")), "text", "")
+
+
 def test_the_first_entry_for_a_log_counts_and_takes_the_rest_of_the_later_pattern_along(
     tmp_path: Path, logs: Path
 ) -> None:

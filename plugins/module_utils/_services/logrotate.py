@@ -91,13 +91,21 @@ class Rules:
 
 @dataclass
 class Stanza:
-    """One block of the configuration: the files that it really handles, and by which rules."""
+    """One block of the configuration: the files that it really handles, and by which rules.
+
+    cut: those of its patterns that end at a file of another block.
+    """
 
     patterns: tuple[str, ...]
     files: list[str]
     path: str
     line: int
     rules: Rules
+    cut: list[str] = field(default_factory=list)
+
+    def takes(self, log: str) -> bool:
+        """Whether it will handle a log that was not there when its files were looked for."""
+        return any(_names(pattern, log) for pattern in self.patterns if pattern not in self.cut)
 
     def source(self, *keywords: str) -> str:
         """Where a keyword of it stands, or where it begins: '/etc/logrotate.d/nginx:4'."""
@@ -124,21 +132,26 @@ class Configuration:
     dropped: list[tuple[tuple[str, ...], Problem]] = field(default_factory=list)  # patterns of blocks given up, and why
 
     def stanza_of(self, log: str) -> Stanza | None:
-        """The stanza that handles a log, or None."""
+        """The stanza that handles a log, or None. A log may have come since the files were looked for."""
+        coming = (stanza for stanza in self.stanzas if stanza.takes(log))
+        return self.holder(log) or next(coming, None)
+
+    def holder(self, log: str) -> Stanza | None:
+        """The stanza that handles a log that was there when the files were looked for, or None."""
         return next((stanza for stanza in self.stanzas if log in stanza.files), None)
 
     def stanza_to_be(self, log: str) -> Stanza | None:
         """The stanza that will handle a log once it is there, or None."""
-        named = (stanza for stanza in self.stanzas if any(fnmatch.fnmatchcase(log, one) for one in stanza.patterns))
+        named = (stanza for stanza in self.stanzas if any(_names(one, log) for one in stanza.patterns))
         return self.stanza_of(log) or next(named, None)
 
     def why_not(self, log: str) -> Problem | None:
         """Why no stanza handles a log although one names it; None where none does."""
         for patterns, problem in self.dropped:
-            if any(fnmatch.fnmatchcase(log, pattern) for pattern in patterns):
+            if any(_names(pattern, log) for pattern in patterns):
                 return problem
         for stanza in self.stanzas:
-            if log not in stanza.files and any(fnmatch.fnmatchcase(log, pattern) for pattern in stanza.patterns):
+            if log not in stanza.files and any(_names(pattern, log) for pattern in stanza.cut):
                 return Problem(stanza.source(), "logrotate leaves it out there: another block names a file before it")
         return None
 
@@ -292,12 +305,13 @@ class _Reader:
                 status = self.host.stat(file)
                 if status is not None and statmode.S_ISDIR(status.st_mode) and not os.path.islink(file):
                     continue
-                holder = self.found.stanza_of(file)
+                holder = self.found.holder(file)
                 if holder is None and file not in stanza.files:
                     stanza.files.append(file)
                 elif holder is None or not holder.rules.ignoreduplicates:
                     other = (holder or stanza).source()
                     self.problem(stanza.source(), f"ignored for {file} and what follows it: {other} names it too")
+                    stanza.cut.append(pattern)
                     break
 
     def olddir_is_missing(self, stanza: Stanza) -> bool:
@@ -312,6 +326,12 @@ class _Reader:
             if self.host.stat(os.path.join(directory, rules.olddir)) is None:
                 return True
         return False
+
+
+def _names(pattern: str, path: str) -> bool:
+    """Whether a shell pattern names a path, as glob(3) has it: '*' neither crosses a '/' nor stands for a first dot."""
+    names, patterns = path.split("/"), os.path.expanduser(pattern).split("/")
+    return len(names) == len(patterns) and all(map(_fnmatch_period, names, patterns))
 
 
 def _fnmatch_period(name: str, pattern: str) -> bool:

@@ -139,6 +139,8 @@ def test_an_encrypted_way_may_lead_to_anybody(text: str, status: str, why: str) 
         tls('gnutlsPriorityString="NORMAL:+NULL"'),
         'include(\n file="/etc/more.conf"\n)',
         "*.* :ommysql:db.example,logs,user,password",
+        "*.* >db.example,logs,user,password",
+        "*.* ^/usr/local/bin/ship;RSYSLOG_FileFormat",
     ],
 )
 def test_what_is_not_understood_is_unproven(text: str) -> None:
@@ -155,6 +157,7 @@ def test_what_is_not_understood_is_unproven(text: str) -> None:
         "/* *.* @192.0.2.9\n*.* @@192.0.2.9 */\n*.* /var/log/all",
         ":msg, contains, \"mail @192.0.2.9\" /var/log/some\nif $msg contains ' @192.0.2.9' then /var/log/some",
         'action(type="omjournal")\naction(type="mmjsonparse")\n*.* |/dev/xconsole',
+        "if $syslogseverity > 5 and ($msg >= 'a, b') then { action(type=\"omfile\" file=\"/var/log/some\") }",
         '$template t,"%msg% @192.0.2.9"\ntemplate(name="u" type="string" string=" @192.0.2.9")',
     ],
 )

@@ -10,7 +10,8 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import socket
-import ssl
+
+from .._services import tls_clients
 
 _ANSWER_S = 5
 # protocol -> how its greeting ends, what is said before, what asks for TLS, how consent begins
@@ -25,9 +26,6 @@ _WORDS = {
 def fault(protocol: str, address: str, port: int) -> str:
     """Why a plain connection cannot go over to TLS 1.2 or newer, '' if it can."""
     greeting, first, ask, consent = _WORDS[protocol]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     where = f"{protocol} on :{port}"
     try:
         with socket.create_connection((address, port), timeout=_ANSWER_S) as connection:
@@ -41,7 +39,7 @@ def fault(protocol: str, address: str, port: int) -> str:
             connection.sendall(ask)
             if not _line(lines, consent):
                 return f"{where} does not offer TLS"
-            with context.wrap_socket(connection):
+            with tls_clients.of_today().wrap_socket(connection):
                 return ""
     except OSError as error:
         return f"{where}: TLS does not begin: {getattr(error, 'reason', '') or error.strerror or error}"

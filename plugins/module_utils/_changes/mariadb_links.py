@@ -16,13 +16,13 @@ import os
 import re
 import shlex
 import socket
-import ssl
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from .._change import LIMITS, ChangeError, Transaction, Validation
 from .._host import Host, Process, Unseen
+from .._services import tls_clients
 from .._services.database_servers import MARIADB, Server, defaults, servers
 from .._services.plain_clients import ABSENT, ANSWERED, SILENT, ask_mariadb
 from . import link_certificate
@@ -311,9 +311,6 @@ def _not_so(server: Server, settings: Mapping[str, str], before: Mapping[tuple[s
 
 def _offers_tls(address: str, port: int) -> bool:
     """Whether TLS begins; true where the server turns this host away before that can be seen."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         with socket.create_connection((address, port), timeout=5) as connection:
             greeting = connection.recv(4096)
@@ -322,7 +319,7 @@ def _offers_tls(address: str, port: int) -> bool:
             flags = _CLIENT_SSL | 0x00000200 | 0x00008000
             body = struct.pack("<IIB23x", flags, 1 << 16, 45)
             connection.sendall(struct.pack("<I", len(body))[:3] + b"\1" + body)
-            with context.wrap_socket(connection) as encrypted:
+            with tls_clients.of_today().wrap_socket(connection) as encrypted:
                 login = body + b"privacy-hosting-check\0\0"
                 encrypted.sendall(struct.pack("<I", len(login))[:3] + b"\2" + login)
                 return bool(encrypted.recv(4096))

@@ -16,13 +16,13 @@ import os
 import pwd
 import re
 import socket
-import ssl
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .._change import LIMITS, ChangeError, Transaction
 from .._host import Host, Unseen
+from .._services import tls_clients
 from .._services.database_servers import POSTGRESQL, Server, servers
 from .._services.plain_clients import ANSWERED, REFUSED, ask_postgresql
 from . import link_certificate
@@ -322,15 +322,12 @@ def _not_so(name: str, before: Mapping[tuple[str, int], str], exempt: bool) -> s
 
 
 def _speaks_tls(address: str, port: int) -> bool:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         with socket.create_connection((address, port), timeout=5) as connection:
             connection.sendall(struct.pack("!II", 8, 80877103))
             if connection.recv(1) != b"S":
                 return False
-            with context.wrap_socket(connection):
+            with tls_clients.of_today().wrap_socket(connection):
                 return True
     except OSError:
         return False

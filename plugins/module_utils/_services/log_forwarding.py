@@ -110,6 +110,10 @@ _OBJECT = re.compile(r"\b(action|input|module|global)\s*\(", re.IGNORECASE)
 _VALUE = re.compile(r"""([\w.]+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\[[^\]]*\]|`[^`]*`|[^\s)]+)""")
 _OLD_SENT = re.compile(r"(?:^|[\s;{&])(@@?)(?:\([^)\s]*\))?(\[[^\]\s]+\]|[^\s;:(){}@\[]+)(?::(\w+))?")
 _OLD_MODULE = re.compile(r"(?:^|[\s;{&]):om(\w+):([^\s;]*)")
+_OLD_SIGNS = {  # how an action begins that names no module: which one it means
+    "mysql": re.compile(r"(?:^|[\s;{&])>[^\s=,]+,"),
+    "shell": re.compile(r"(?:^|[\s;{&])\^[^\s]"),
+}
 _LOCAL_OUTPUTS = frozenset(
     ["omfile", "omusrmsg", "omjournal", "omuxsock", "ompipe", "omstdout", "omdiscard", "omruleset", "omtesting"]
 )
@@ -147,6 +151,7 @@ def _read_rsyslog(host: Host) -> Rsyslog:
                         found.directives[name] = "?"
         for module, rest in _OLD_MODULE.findall(bare):
             found.old.append((module, {"target": rest, **found.directives}, rule.source))
+        found.old += [(module, {}, rule.source) for module, sign in _OLD_SIGNS.items() if sign.search(bare)]
     return found
 
 

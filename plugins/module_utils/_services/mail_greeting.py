@@ -15,10 +15,10 @@ import re
 import socket
 
 from .._host import Host
+from . import tls_clients
 from .addresses import own_addresses
 from .listeners import unknown_listeners, unknown_sockets
 from .mail_before_tls import Door, address_of
-from .mail_talk import tls_context
 
 AT_MOST = 8  # sockets
 _CONNECT_S, _WAIT_S, _ANSWER_S = 2.0, 0.5, 4.0
@@ -101,7 +101,7 @@ def _speaks_tls(address: str, port: int) -> bool:
     with socket.create_connection((address, port), _CONNECT_S) as sock:
         sock.settimeout(_ANSWER_S)
         try:
-            with tls_context().wrap_socket(sock):
+            with tls_clients.with_anybody().wrap_socket(sock):
                 return True
         except OSError:
             return False

@@ -24,8 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._host import Host, Unseen
+from . import tls_clients
 from .mail_sinks import Sink, Tail
-from .mail_talk import Talk, tls_context
+from .mail_talk import Talk
 
 ANSWER_S = 20.0  # for one answer: a server makes who errs wait
 TOTAL_S = 40.0  # for all of them, side by side
@@ -208,7 +209,7 @@ def _try(door: Door, times: int, probed: Probed, settled: threading.Event) -> No
     tried: list[Attempt] = []
     try:
         with socket.create_connection((address, door.port), ANSWER_S, (source, 0)) as plain:
-            talk = Talk(tls_context().wrap_socket(plain) if door.tls else plain)
+            talk = Talk(tls_clients.with_anybody().wrap_socket(plain) if door.tls else plain)
             _SPEECHES[door.protocol](talk, door, source, times, tried.append)
             talk.sock.close()
     except (OSError, ValueError, EOFError) as error:

@@ -17,10 +17,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import ssl
+from . import tls_clients
 
 REFUSED = "refused"  # it speaks its protocol, and refuses what is not encrypted; or nothing but TLS answers
 ANSWERED = "answered"  # it goes on without encryption: it asks for a password, or serves
@@ -63,7 +61,7 @@ class _Line:
 
     def encrypt(self) -> None:
         """Go on in TLS, whoever the other is. Raises OSError."""
-        self._connection = _unverified().wrap_socket(self._connection)
+        self._connection = tls_clients.of_today().wrap_socket(self._connection)
 
     def take(self, length: int) -> bytes:
         """That many bytes. Raises _Ended where they do not come."""
@@ -111,25 +109,14 @@ def _told(ask: Callable[[_Line], Plain], address: str, port: int) -> Plain:
         return told
 
 
-def _unverified() -> ssl.SSLContext:
-    """TLS with whoever answers."""
-    import ssl  # takes some milliseconds
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
 def speaks_tls(address: str, port: int) -> bool | None:
     """Whether a service begins with TLS, of version 1.2 or newer; None where it gives no answer."""
     import ssl
 
-    context = _unverified()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         with socket.create_connection((address, port), _CONNECT_S) as connection:
             connection.settimeout(_ANSWER_S)
-            with context.wrap_socket(connection, server_hostname=None):
+            with tls_clients.of_today().wrap_socket(connection, server_hostname=None):
                 return True
     except ssl.SSLError as error:
         reason = error.reason or ""

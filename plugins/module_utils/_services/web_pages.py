@@ -17,15 +17,13 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, Union
 
 from .._host import Host
+from . import tls_clients
 from .web_urls import is_file, looks_acting, resolved
 
 if TYPE_CHECKING:
-    import ssl
-
     from .web_forms import Contents
 
 ANSWER_S = 5.0  # for one answer, whole
@@ -115,7 +113,7 @@ def ask(address: Address, name: str, target: str = "/", method: str = "GET") -> 
                 plain.sendall(_proxy_line(address))
             if not address.tls:
                 return _asked(plain, end, address, name, target, method)
-            with _tls().wrap_socket(plain, server_hostname=name) as sock:
+            with tls_clients.with_anybody().wrap_socket(plain, server_hostname=name) as sock:
                 return _asked(sock, end, address, name, target, method)
     except ConnectionRefusedError:
         raise NoAnswer("nobody listens there", absent=True) from None
@@ -309,22 +307,6 @@ def _reason(error: OSError) -> str:
     if _late(error):
         return f"no answer within {ANSWER_S:.0f} s"
     return getattr(error, "reason", "") or getattr(error, "strerror", "") or type(error).__name__
-
-
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """Whatever the server speaks: its certificate and protocols are judged elsewhere."""
-    import ssl
-    import warnings
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,10 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .._host import Host, Unseen
+from . import tls_clients
 from .virtualhost import FILE, PIPE, QUERY, AccessLog, Listen, VirtualHost, WebServer
-
-if TYPE_CHECKING:
-    import ssl
 
 ANSWER_S = 2.0  # for one answer
 LINE_S = 2.0  # for a line that is not held back
@@ -270,7 +267,7 @@ def _exchange(address: str, listen: Listen, source: str, name: str, text: str) -
             plain.sendall(f"PROXY {family} {claimed} {address} 40000 {listen.port}\r\n".encode())
         if not listen.tls:
             return _status(plain, text)
-        with _tls().wrap_socket(plain, server_hostname=name) as sock:
+        with tls_clients.with_anybody().wrap_socket(plain, server_hostname=name) as sock:
             return _status(sock, text)
 
 
@@ -291,21 +288,6 @@ def _status(sock: socket.socket, text: str) -> int:
     if not found:
         raise ValueError("no answer of HTTP")
     return int(found.group(1))
-
-
-def _tls() -> ssl.SSLContext:
-    """Whatever the server speaks: who it is does not matter here, only what it writes down."""
-    import ssl  # most hosts never get here
-    import warnings
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    return context
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._host import Host, Unseen
+from . import tls_clients
 from .mail_probe import attempts_allowed
 from .mail_sinks import Sink, Tail
-from .mail_talk import tls_context
 from .virtualhost import VirtualHost
 
 ANSWER_S = 25.0  # the mail server makes who errs wait
@@ -126,7 +126,7 @@ class _Visit:
 
     def _exchange(self, text: str) -> str:
         with socket.create_connection((self.address, self.port), ANSWER_S, (self.source, 0)) as plain:
-            sock = tls_context().wrap_socket(plain, server_hostname=self.name) if self.tls else plain
+            sock = tls_clients.with_anybody().wrap_socket(plain, server_hostname=self.name) if self.tls else plain
             sock.sendall(text.encode("utf-8"))
             answer = b""
             while len(answer) < _PAGE_BYTES:

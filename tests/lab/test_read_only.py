@@ -66,7 +66,7 @@ OTHERS = re.compile(
 # What a probe leaves, and nothing else: a line in the log of the service that was probed, and of an own site's; at a
 # webmail the session that each visit to its page of login begins, and that it ends by itself.
 PROBED = re.compile(
-    r"/var/log/(nginx|apache2|roundcube)/[^/]*log$|/var/lib/private/shop/requests$"
+    r"/var/log/(nginx|apache2|roundcube|postgresql)/[^/]*log$|/var/lib/private/shop/requests$"
     r"|/var/log/roundcube$|/var/lib/dbconfig-common/sqlite3/roundcube(/roundcube)?$"
 )
 

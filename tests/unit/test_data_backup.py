@@ -834,6 +834,14 @@ def test_how_many_keys_open_it(host: BackupHost, keys: list[dict[str, str]], sta
     assert one(host, "keys").status == status
 
 
+def test_the_key_that_the_password_opens_is_tried_first(host: BackupHost) -> None:
+    host.keys = [{"id": "aa", "current": False}, {"id": "bb", "current": True}]
+    ask(host, "recent")
+    ask(host, "databases")
+    asked = [(argv, env) for argv, env in host.asked if "restic" in argv]
+    assert {("key" in argv, env.get("RESTIC_KEY_HINT")) for argv, env in asked} == {(True, None), (False, "bb")}
+
+
 # -- append_only ------------------------------------------------------------------------------------------------------
 
 

@@ -181,16 +181,19 @@ class Case:
         return f"which repository {some(lost)} backs up to is not understood" if lost else ""
 
     def ask_all(self) -> None:
-        """Ask all repositories everything that checks will want to know, side by side; what fails is told later."""
+        """Ask all repositories everything that checks will want to know, side by side; what fails is told later.
+
+        First for their keys: the other questions are answered sooner then.
+        """
         self.host.once("asked of all repositories", self._ask_all)
 
     def _ask_all(self) -> bool:
+        repositories = self.repositories()
+        restic.at_once({one.location: lambda one=one: one.keys(self.host) for one in repositories})
         questions: dict[Any, Any] = {}
-        for repository in self.repositories():
+        for repository in repositories:
             questions[repository.location, "snapshots"] = lambda one=repository: one.snapshots(self.host)
             questions[repository.location, "identity"] = lambda one=repository: one.identity(self.host)
-            if "second_key" in self.question.asked or len(self.question.asked) > 1:
-                questions[repository.location, "keys"] = lambda one=repository: one.keys(self.host)
         restic.at_once(questions)
         return True
 

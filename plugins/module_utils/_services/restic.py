@@ -94,7 +94,7 @@ class Repository:
 
     # -- asking it ----------------------------------------------------------------------------------------------------
 
-    def _argv(self, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    def _argv(self, words: Sequence[str], hint: str = "") -> tuple[list[str], dict[str, str]]:
         call = self.calls[0]
         environment = {
             name: value
@@ -102,6 +102,8 @@ class Repository:
             if _PASSED_ON.fullmatch(name) and name not in _NOT_PASSED_ON and UNKNOWN not in value
         }
         environment["RESTIC_REPOSITORY"] = self.location
+        if hint:
+            environment.setdefault("RESTIC_KEY_HINT", hint)
         # what opens it goes by the environment, where nobody else sees it; restic takes a flag before a variable
         for flag, (variable, *others) in _OPENERS.items():
             if call.values(flag):
@@ -115,7 +117,7 @@ class Repository:
 
     def ask(self, host: Host, *words: str) -> Any:
         """What restic answers, as JSON. Raises Unseen."""
-        argv, environment = self._argv([*words, "--json"] if words[0] != "cat" else words)
+        argv, environment = self._argv([*words, "--json"] if words[0] != "cat" else words, self._hint(host, words))
         try:
             result = host.run(*argv, timeout=SECONDS, env=environment, ok=tuple(range(256)))
         except Unseen as unseen:
@@ -129,7 +131,7 @@ class Repository:
 
     def feed(self, host: Host, take: Callable[[bytes], bool], *words: str) -> None:
         """Hand on what restic prints, until the taker has enough. Raises Unseen."""
-        argv, environment = self._argv(words)
+        argv, environment = self._argv(words, self._hint(host, words))
         try:
             host.feed(take, *argv, timeout=SECONDS, env=environment)
         except Unseen as unseen:
@@ -152,7 +154,20 @@ class Repository:
 
     def keys(self, host: Host) -> int:
         """How many keys open it. Raises Unseen."""
-        return len(host.once(("keys", self.location), lambda: self.ask(host, "key", "list")))
+        return len(self._keys(host))
+
+    def _keys(self, host: Host) -> list[dict[str, Any]]:
+        keys: list[dict[str, Any]] = host.once(("keys", self.location), lambda: self.ask(host, "key", "list"))
+        return keys
+
+    def _hint(self, host: Host, words: Sequence[str]) -> str:
+        """Which key the password opens; else restic tries one after the other, each of which takes it half a second."""
+        if words[0] == "key":
+            return ""
+        try:
+            return next((str(key.get("id", "")) for key in self._keys(host) if key.get("current")), "")
+        except Unseen:
+            return ""
 
     def nodes(self, host: Host, snapshot: Snapshot) -> list[Node]:
         """Everything in a snapshot. Raises Unseen: too much."""

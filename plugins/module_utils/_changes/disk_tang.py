@@ -34,9 +34,9 @@ from .._change import Caller, ChangeError, complaint
 from .._host import Host, Unseen
 from .._services import crypttab
 from .._services.addresses import leads_here
-from . import disk_move, disk_unlock
+from . import disk_move, disk_unlock, disk_volume
 from .disk_unlock import Asker, UnlockError
-from .disk_volume import UNLOCK, Teller, tell
+from .disk_volume import UNLOCK, Teller
 
 FOLDER = "/etc/systemd/system"
 EXAMPLE = "'http://tang.example.net THUMBPRINT', as the command tang-show-keys prints it on that server"
@@ -166,8 +166,8 @@ class Tang:
     check: bool = False
     state: str = disk_move.STATE
     folder: str = FOLDER
-    run: Caller = tell
-    tell: Teller = field(default=tell, repr=False)
+    run: Caller = disk_volume.tell
+    tell: Teller = field(default=disk_volume.tell, repr=False)
     ask: Asker = field(default=disk_unlock.ask, repr=False)
     fetch: Fetcher = fetch
 
@@ -341,7 +341,7 @@ class Tang:
             self._see_passphrase()
             for token in tokens:
                 self._must("clevis", "luks", "unbind", "-f", "-d", self.device, "-s", str(token["keyslots"][0]))
-        return ["a tang server that the volume was bound to opens it no more; its header is kept anew" for _ in tokens]
+        return ["a tang server that the volume was bound to opens it no more; its header is kept anew"] * len(tokens)
 
     # -- the unit ---------------------------------------------------------------------------------------------
 

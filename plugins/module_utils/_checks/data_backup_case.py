@@ -189,8 +189,11 @@ class Case:
 
     def _ask_all(self) -> bool:
         repositories = self.repositories()
-        restic.at_once({one.location: lambda one=one: one.keys(self.host) for one in repositories})
         questions: dict[Any, Any] = {}
+        for repository in repositories:
+            questions[repository.location, "keys"] = lambda one=repository: one.keys(self.host)
+        restic.at_once(questions)
+        questions = {}
         for repository in repositories:
             questions[repository.location, "snapshots"] = lambda one=repository: one.snapshots(self.host)
             questions[repository.location, "identity"] = lambda one=repository: one.identity(self.host)

@@ -179,11 +179,11 @@ def postgresql(host: DiskHost, directory: str = "/var/lib/postgresql/15/main") -
     )  # fmt: skip
 
 
-def psql(statement: str) -> tuple[str, ...]:
+def psql(statement: str, client: str = "psql") -> tuple[str, ...]:
     """The command that asks it: as its own user, reading only, within a time limit, without a password."""
     where = "host=/var/run/postgresql port=5432 dbname=postgres user=root connect_timeout=5"
     return (
-        "setpriv", "--reuid=root", "--regid=0", "--init-groups", "psql", "--no-psqlrc", "--no-password", "--no-align",
+        "setpriv", "--reuid=root", "--regid=0", "--init-groups", client, "--no-psqlrc", "--no-password", "--no-align",
         "--tuples-only", "--quiet", "--field-separator=\x1f", "--record-separator=\x1e", "--command", statement,
         f"{where} options='{READ_ONLY}'",
     )  # fmt: skip
@@ -208,6 +208,15 @@ def test_postgresql_is_asked_so_that_it_can_only_read() -> None:
     files = {f"/proc/{os.getpid()}/status": ""}
     host = DiskHost(files=files, answers={psql("SELECT 1, 2"): "1\x1f2\x1e3\x1f4\x1e\n"})
     assert postgresql(host).ask("SELECT 1, 2") == [["1", "2"], ["3", "4"]]
+
+
+def test_postgresql_is_asked_by_the_client_that_came_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = "/usr/lib/postgresql/17/bin"
+    files = {f"/proc/{os.getpid()}/status": "", f"{programs}/psql": ""}
+    host = DiskHost(files=files, answers={psql("SELECT 1", f"{programs}/psql"): "1\n"})
+    runs = process("postgres", os.getpid(), exe=f"{programs}/postgres")
+    monkeypatch.setattr(DiskHost, "processes", lambda _self: [runs])
+    assert postgresql(host).ask("SELECT 1") == [["1"]]
 
 
 def test_mariadb_is_asked_by_its_socket_and_then_by_the_files_of_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -441,7 +441,8 @@ def _ask_postgresql(server: Server, statement: str, database: str) -> list[list[
     result = server.host.run(
         "setpriv", f"--reuid={user}", f"--regid={status.st_gid}", "--init-groups",
         _psql(server), "--no-psqlrc", "--no-password", "--no-align", "--tuples-only", "--quiet",
-        "--field-separator=\x1f", "--record-separator=\x1e", "--command", statement, f"{where} options='{_READ_ONLY}'", timeout=_ASKING_S,
+        "--field-separator=\x1f", "--record-separator=\x1e", "--command", statement,
+        f"{where} options='{_READ_ONLY}'", timeout=_ASKING_S,
     )  # fmt: skip
     return [row.split("\x1f") for row in result.stdout.rstrip("\n\x1e").split("\x1e") if row]
 

@@ -197,6 +197,7 @@ def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:
     say(f"image {release}-{image}: installing {' '.join(wanted)}")
     container = f"build-{release}-{image}"
     install = [
+        *recipe.get("before", []),
         "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "
         "-o APT::Keep-Downloaded-Packages=true -o APT::Sandbox::User=root -o DPkg::Options::=--force-unsafe-io "
         + " ".join(map(shlex.quote, wanted)),

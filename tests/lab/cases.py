@@ -49,7 +49,8 @@ class Case:
 
     promises: the verdict that each named promise must get on that host; also: other promises that may change with
     them; register: promises that the statement has beside the lab's own while this case is played; only: the one
-    release of Debian that it is tried on, where both would cost minutes and make no difference; '' is all.
+    release of Debian that it is tried on, where both would cost minutes and make no difference; '' is all; part: what
+    of its host it changes, where it can be played at once with what changes another part.
     """
 
     measure: str
@@ -61,24 +62,32 @@ class Case:
     also: tuple[str, ...] = ()
     register: tuple[Mapping[str, Any], ...] = ()
     only: str = ""
+    part: str = ""
 
     def __str__(self) -> str:
         return f"{self.measure}: {self.name}"
 
     @property
-    def place(self) -> tuple[str, str]:
-        """Its host, and the kind of service that it changes there: the first word of its measure.
+    def place(self) -> tuple[str, str, str]:
+        """Its host, the kind of service that it changes there, which is the first word of its measure, and its part.
 
         The logs and the links of a mail server are of one kind with the server.
         """
         kind = self.measure.partition("_")[0]
-        return self.host, "mail" if self.host == "mail1" and kind in ("log", "encrypted") else kind
+        return self.host, "mail" if self.host == "mail1" and kind in ("log", "encrypted") else kind, self.part
 
     def hinders(self, other: Case) -> bool:
-        """Whether it and another case cannot be played at once: at one place, or one may break what the other keeps."""
-        spoiling = ((self, other), (other, self)) if self.host == other.host else ()
-        return self.place == other.place or any(
-            other_one.promises.get(name) == "kept" for one, other_one in spoiling for name in one.also
+        """Whether it and another case cannot be played at once.
+
+        They change one place, or want another verdict of a promise, or one may break what the other keeps.
+        """
+        if self.host != other.host:
+            return False
+        told = {*self.promises.items(), *other.promises.items()}
+        return (
+            self.place == other.place
+            or len(dict(told)) < len(told)
+            or any(one.promises.get(name) == "kept" for one, its in ((self, other), (other, self)) for name in its.also)
         )
 
     def complaints(self, record: Mapping[str, Any]) -> list[str]:
@@ -143,6 +152,7 @@ def _fault(measure: str, told: Mapping[str, Any]) -> Case:
         also=tuple(told.get("also", ())),
         register=tuple(told.get("register", ())),
         only=told.get("only", ""),
+        part=told.get("part", ""),
     )
 
 

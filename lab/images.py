@@ -185,9 +185,9 @@ def _relayed(messages: IO[bytes] | None, subject: str) -> Iterator[str]:
         yield line
 
 
-def _steps(recipe: dict[str, Any]) -> Iterator[str]:
-    """The shell text that follows a recipe's packages; steps that recipes share stand in it as a list."""
-    for told in recipe.get("then", []):
+def _steps(recipe: dict[str, Any], when: str) -> Iterator[str]:
+    """The shell text that comes 'before' a recipe's packages, or 'then'; what recipes share stands in it as a list."""
+    for told in recipe.get(when, []):
         yield from told if isinstance(told, list) else [told]
 
 
@@ -197,11 +197,11 @@ def _build_derived(release: str, image: str, recipes: dict[str, Any]) -> None:
     say(f"image {release}-{image}: installing {' '.join(wanted)}")
     container = f"build-{release}-{image}"
     install = [
-        *recipe.get("before", []),
+        *_steps(recipe, "before"),
         "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "
         "-o APT::Keep-Downloaded-Packages=true -o APT::Sandbox::User=root -o DPkg::Options::=--force-unsafe-io "
         + " ".join(map(shlex.quote, wanted)),
-        *_steps(recipe),
+        *_steps(recipe, "then"),
     ]
     machine.podman("rm", "--force", "--ignore", container)
     machine.podman(

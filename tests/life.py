@@ -1,4 +1,4 @@
-"""Run the scenario's life on one release: create, check, converge, idempotence, verify (tests/lab), destroy.
+"""Run the scenario's life on one release: destroy, create, check, converge, idempotence, verify (tests/lab), destroy.
 
 Usage: tests/life.py RELEASE [PYTEST ARGUMENT …]      RELEASE is bookworm or trixie
        tests/life.py machines [PYTEST ARGUMENT …]     the virtual machines, on one release; what it does to hosts twice
@@ -7,10 +7,8 @@ Usage: tests/life.py RELEASE [PYTEST ARGUMENT …]      RELEASE is bookworm or t
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,19 +42,12 @@ def environment(release: str, part: str, *arguments: str) -> dict[str, str]:
 
 def live(release: str, *arguments: str) -> int:
     """Live it once; the exit status of molecule."""
-    lived_in = environment(release, cases.CONTAINERS_PART, *arguments)
-    # a run that was cut off left word there of hosts that are gone since
-    shutil.rmtree(lived_in["MOLECULE_EPHEMERAL_DIRECTORY"], ignore_errors=True)
-    return _lived(lived_in, [str(BIN / "molecule"), "test", "--scenario-name", "default"])
+    command = [str(BIN / "molecule"), "test", "--scenario-name", "default"]
+    return _lived(environment(release, cases.CONTAINERS_PART, *arguments), command)
 
 
 def live_on_machines(*arguments: str) -> int:
-    """Try what is about virtual machines, and remove them; the exit status of pytest.
-
-    They come before what runs beside them: an emulated processor that has to wait for a real one takes twice as much.
-    """
-    with contextlib.suppress(PermissionError):
-        os.nice(-10)
+    """Try what is about virtual machines, and remove them; the exit status of pytest."""
     lived_in = environment(MACHINES_RELEASE, cases.MACHINES_PART, *arguments)
     status = _lived(lived_in, [str(BIN / "pytest"), "tests/lab"])
     removed = subprocess.run([ROOT / "lab/lab", "down"], env=lived_in, check=False)

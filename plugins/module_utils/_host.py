@@ -302,7 +302,7 @@ class Host:
         found: list[str] = []
         for parent in parents:
             if globbing.has_magic(last):
-                names = [name for name in self.names(parent) if _matches(name, last)]
+                names = [name for name in self.names(parent) if matches(name, last)]
                 found += [os.path.join(parent, name) for name in names]
             elif self.stat(os.path.join(parent, last)) is not None:
                 found.append(os.path.join(parent, last))
@@ -374,7 +374,8 @@ class Host:
         return holders
 
 
-def _matches(name: str, pattern: str) -> bool:
+def matches(name: str, pattern: str) -> bool:
+    """Whether a shell pattern names a file, as glob(3) has it: '*' does not stand for a first dot."""
     return fnmatch.fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 

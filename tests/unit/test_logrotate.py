@@ -99,6 +99,7 @@ def test_a_log_that_comes_after_the_look_is_handled_by_the_block_that_will_take_
     assert found.why_not(str(logs / "new.err")) is None
     for other in ("below/new.err", ".err"):
         assert found.stanza_of(str(logs / other)) is None
+        assert found.stanza_to_be(str(logs / other)) is None
     # a pattern that ends at another block's file may leave it out
     assert found.stanza_of(str(logs / "d.log")) is None
     assert "leaves it out" in getattr(found.why_not(str(logs / "d.log")), "text", "")

@@ -194,8 +194,8 @@ class Tang:
         os.makedirs(self.state, mode=0o700, exist_ok=True)
         disk_move.write(os.path.join(self.state, "tang.json"), json.dumps([digest(token) for token in tokens]))
 
-    def _bound(self) -> dict[str, Any] | None:
-        return next((token for token in self._tokens() if is_bound(token, self.servers)), None)
+    def _bound(self, tokens: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        return next((token for token in tokens if is_bound(token, self.servers)), None)
 
     # -- before anything changes ------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ class Tang:
 
         Where the volume is bound to them already, they need not.
         """
-        if self._bound():
+        if self._bound(self._tokens()):
             return
         for server in self.servers:
             name = urlsplit(server.url).hostname or ""
@@ -255,7 +255,7 @@ class Tang:
         """The volume is opened by any one of the servers at each start; what was or would be done, in lines."""
         lines = []
         known = self._tokens()
-        current, ours = self._bound(), self._ours()
+        current, ours = self._bound(known), self._ours()
         stale = [token for token in known if digest(token) in ours and token != current]
         if current is None:
             named = " or ".join(server.url for server in self.servers)

@@ -12,7 +12,6 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 import math
 import os
 import re
@@ -21,7 +20,7 @@ import stat as statmode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .._host import Host, Unseen
+from .._host import Host, Unseen, matches
 from .._option import Period
 
 STATE_FILE = "/var/lib/logrotate/status"
@@ -258,7 +257,7 @@ class _Reader:
             return self._guarded(path, rules)
         well = True
         for name in self.host.names(path):
-            if any(_fnmatch_period(name, pattern) for pattern in self.taboo):
+            if any(matches(name, pattern) for pattern in self.taboo):
                 continue
             good, rules = self._guarded(os.path.join(path, name), rules)
             well = well and good
@@ -329,15 +328,9 @@ class _Reader:
 
 
 def _names(pattern: str, path: str) -> bool:
-    """Whether a shell pattern names a path, as glob(3) has it: '*' neither crosses a '/' nor stands for a first dot."""
+    """Whether a shell pattern names a path, as glob(3) has it: '*' does not cross a '/'."""
     names, patterns = path.split("/"), os.path.expanduser(pattern).split("/")
-    return len(names) == len(patterns) and all(map(_fnmatch_period, names, patterns))
-
-
-def _fnmatch_period(name: str, pattern: str) -> bool:
-    if name.startswith(".") and not pattern.startswith("."):
-        return False
-    return fnmatch.fnmatchcase(name, pattern)
+    return len(names) == len(patterns) and all(map(matches, names, patterns))
 
 
 _DEFAULT, _SKIP_LINE, _AFTER_BLOCK, _SKIP_BLOCK, _SCRIPT = "default", "line", "after", "block", "script"

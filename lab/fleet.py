@@ -123,9 +123,10 @@ class Lab:
                 snapshots = machine.podman("images", "--format={{.Repository}}:{{.Tag}}", of_this_lab).split()
                 if snapshots:
                     machine.podman("rmi", "--force", *snapshots)
-                network.remove(self.network, list(self.hosts))
+                network.remove_namespaces(self.network, list(self.hosts))
                 if not machine.podman("ps", "--all", "--quiet").strip():
                     machine.end_namespace()
+        network.remove_bridge(self.network)
         say(f"lab {self.name}: down")
 
     def restore(self, names: Sequence[str], snapshot: str = PRISTINE) -> None:

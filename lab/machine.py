@@ -25,6 +25,7 @@ from typing import TextIO
 REPOSITORY = Path(__file__).resolve().parent.parent
 STATE = REPOSITORY / ".lab"
 INSIDE = Path("/mnt")  # where the namespace sees STATE
+_IN_USE = "in-use.lock"  # of STATE: each command that uses the namespace holds it, shared
 KEEPER = "privacy-hosting-lab-keeper"
 KEEPER_LIMIT = 10  # seconds for the keeper to begin, and to end
 MAX_OPEN_FILES = 10000
@@ -107,6 +108,18 @@ def locked(name: str) -> Iterator[None]:
     with (STATE / f"{name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def in_use(state: Path) -> bool:
+    """Whether a lab command runs that uses the namespace of the clone whose STATE this is."""
+    try:
+        with (state / _IN_USE).open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 # --- packages ---------------------------------------------------------------------------------------------------
@@ -214,7 +227,7 @@ def namespace() -> int:
     if _namespace is None or not _sees_state(_namespace):
         with locked("keeper"):
             if _in_use is None:
-                _in_use = (STATE / "in-use.lock").open("w")
+                _in_use = (STATE / _IN_USE).open("w")
                 fcntl.flock(_in_use, fcntl.LOCK_SH)
             processes = _namespace_processes()
             _namespace = processes[0] if processes else _start_keeper()

@@ -19,6 +19,8 @@ from lab.machine import LabError
 
 DEFAULT_LAB = "lab"
 PREFIX = "phlab"  # of a bridge's name
+_DEVICES = Path("/sys/class/net")
+_OWNER = "privacy.hosting"  # begins the alias of a bridge, before the lab's name and its clone
 NETWORKS = 254  # the third byte of the IPv4 network: 0 is the default lab's
 
 _MAKE_BRIDGE = """
@@ -81,44 +83,59 @@ class Network:
 
 
 def network_of(lab: str) -> Network:
-    """The network of a lab: by its name, moved on where another lab of this clone has that one already."""
-    record = machine.STATE / lab / "network"
-    if record.exists():
-        return Network(lab, int(record.read_text()))
+    """The network of a lab: by its name, moved on where another lab has that one already, of this clone or another.
+
+    The default lab's stays: inventories/lab names its addresses.
+    """
     if lab == DEFAULT_LAB:
-        number = 0
-    else:
-        with machine.locked("networks"):
-            taken = {int(path.read_text()) for path in machine.STATE.glob("*/network")}
-            number = zlib.crc32(lab.encode()) % NETWORKS + 1
-            while number in taken:
-                number = number % NETWORKS + 1
-            record.parent.mkdir(parents=True, exist_ok=True)
-            record.write_text(f"{number}\n")
+        return Network(lab, 0)
+    record = machine.STATE / lab / "network"
+    with machine.locked("networks"):
+        taken = {int(path.read_text()) for path in machine.STATE.glob("*/network") if path != record}
+        number = int(record.read_text()) if record.exists() else zlib.crc32(lab.encode()) % NETWORKS + 1
+        while number in taken or _held_by_another(Network(lab, number)):
+            number = number % NETWORKS + 1
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(f"{number}\n")
     return Network(lab, number)
 
 
 def _owner(bridge: str) -> str | None:
     """Which lab a bridge belongs to; None where there is no such bridge."""
     try:
-        return Path("/sys/class/net", bridge, "ifalias").read_text().strip()
+        return (_DEVICES / bridge / "ifalias").read_text().strip()
     except OSError:
         return None
 
 
 def _owned_by(lab: str) -> str:
     """The owner that a lab of this clone names on its bridge."""
-    return f"privacy.hosting {lab} {machine.STATE}"[:255]
+    return f"{_OWNER} {lab} {machine.STATE}"[:255]
+
+
+def _held_by_another(network: Network) -> str:
+    """The owner of the lab's bridge, if that is another one that lives; '' for its own, a left one, or none."""
+    owner = _owner(network.bridge) or ""
+    if owner in ("", _owned_by(network.lab)) or _is_left(network.bridge, owner):
+        return ""
+    return owner
+
+
+def _is_left(bridge: str, owner: str) -> bool:
+    """Whether a lab that was killed left this bridge: nothing is linked to it, and no command of its clone runs."""
+    state = Path(owner.removeprefix(f"{_OWNER} ").partition(" ")[2])
+    return not any((_DEVICES / bridge / "brif").iterdir()) and not machine.in_use(state)
 
 
 def make_bridge(network: Network) -> None:
-    """Make the lab's bridge, unless another clone of the repository has one under this name."""
+    """Make the lab's bridge; raises LabError where another clone of the repository has one under this name."""
     owner = _owned_by(network.lab)
-    found = _owner(network.bridge)
-    if found not in (None, "", owner):
+    if holder := _held_by_another(network):
         raise LabError(
-            f"{network.bridge} belongs to another lab ({found}): end that one, or choose another LAB_NAME for this one"
+            f"{network.bridge} belongs to another lab ({holder}): end that one, or choose another LAB_NAME for this one"
         )
+    if _owner(network.bridge) != owner:
+        _delete(network.bridge)
     machine.run(
         ["sh", "-c", _MAKE_BRIDGE, "sh", network.bridge, owner, network.ipv4(1), network.ipv6(1)],
     )
@@ -136,17 +153,22 @@ def make_namespace(network: Network, host: str, number: int) -> None:
     machine.inside(["sh", "-c", _MAKE_NAMESPACE, "sh", file, network.bridge, network.link(number), *addresses])
 
 
-def remove(network: Network, hosts: Sequence[str]) -> None:
-    """Remove the namespaces of these hosts and the bridge."""
+def remove_namespaces(network: Network, hosts: Sequence[str]) -> None:
+    """Remove the namespaces of these hosts."""
     for host in hosts:
         file = namespace_file(network, host)
         machine.inside(["sh", "-c", 'umount "$1" 2>/dev/null; rm -f "$1"', "sh", file])
-    _delete(network.bridge)
+
+
+def remove_bridge(network: Network) -> None:
+    """Remove the lab's bridge; one of another clone stays."""
+    if _owner(network.bridge) == _owned_by(network.lab):
+        _delete(network.bridge)
 
 
 def remove_bridges() -> None:
     """Remove the bridges of all labs of this clone."""
-    for bridge in Path("/sys/class/net").glob(f"{PREFIX}*"):
+    for bridge in _DEVICES.glob(f"{PREFIX}*"):
         owner = (_owner(bridge.name) or "").split(maxsplit=2)
         if len(owner) == 3 and " ".join(owner) == _owned_by(owner[1]):
             _delete(bridge.name)

@@ -32,6 +32,10 @@ ON_SERVERS = "plugins/modules plugins/module_utils"
 # The lines of tests/lab that say what each measure cost.
 COSTS = re.compile(r"^cost: .*\n", re.MULTILINE)
 
+# Of a failed step's output, what tells why; and of that so many characters a line, and so many lines.
+REASONS = re.compile(r"^(?:E  |FAILED |ERROR |error:|fatal: |.*: error: ).*", re.MULTILINE)
+REASON_LENGTH, REASON_LINES = 300, 8
+
 # The checkers call each other by name, print to a file, and leave files in the home directory; git is to answer
 # also where the clone is another user's.
 ENVIRONMENT = os.environ | {
@@ -68,7 +72,7 @@ def suite(name: str, path: str, limit: int = 180) -> Step:
     return Step(name, [str(BIN / "pytest"), path], limit, pytest=True)
 
 
-# The longest comes first, for two run at a time.
+# The longest comes first; three run at a time, since some tests wait.
 CHECKS = [
     suite("unit", "tests/unit", limit=600),
     tool("sanity", "python tests/sanity.py", limit=600),
@@ -115,6 +119,12 @@ class Outcome:
         verdict = "FAILED" if self.failed else "ok"
         tests = f"{self.passed} passed, {self.failed} failed" if self.step.pytest else ""
         return f"{verdict:<7}{self.step.name:<16}{self.took:6.1f} s  {tests}".rstrip()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it failed, in a few lines: the last ones of its output that say so, else the last ones."""
+        found = REASONS.findall(self.output) or self.output.splitlines()
+        return [line[:REASON_LENGTH] for line in found[-REASON_LINES:]]
 
 
 def counts(junit: Path) -> tuple[int, int]:
@@ -212,10 +222,13 @@ def main(arguments: Sequence[str]) -> int:
     (CACHE / "home").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tests-", dir=CACHE) as logs:
         run = Run(Path(logs))
-        outcomes = list(run.steps(CHECKS, at_a_time=2))
+        outcomes = list(run.steps(CHECKS, at_a_time=3))
         if arguments[0] == "all":
             outcomes += run.steps(HOST_TESTS, at_a_time=3)
             outcomes += run.steps(AFTER, at_a_time=1)
+    for outcome in outcomes:
+        if outcome.failed:
+            print(outcome, *outcome.reasons, sep="\n  ")
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     print(f"{passed} passed, {failed} failed")

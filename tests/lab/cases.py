@@ -2,8 +2,8 @@
 
 A file below tests/sabotage or tests/honest belongs to one measure. Several cases share a round: each host is put
 back, all scripts of the round run, and one audit looks at what they left. Two cases of one kind of measure (web_log and
-web_tls, which begin alike) never share a host: they edit the same files. Nor do two where one may break what the other
-keeps.
+web_tls, which begin alike) share a host only where they say that they change different parts: else they edit the same
+files. Nor do two where one may break what the other keeps.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Case:
     promises: the verdict that each named promise must get on that host; also: other promises that may change with
     them; register: promises that the statement has beside the lab's own while this case is played; only: the one
     release of Debian that it is tried on, where both would cost minutes and make no difference; '' is all; part: what
-    of its host it changes, where it can be played at once with what changes another part.
+    of its kind of service it changes, where it can be played at once with what changes another part; '' is all of it.
     """
 
     measure: str
@@ -68,29 +68,33 @@ class Case:
         return f"{self.measure}: {self.name}"
 
     @property
-    def place(self) -> tuple[str, str, str]:
-        """Its host, the kind of service that it changes there, which is the first word of its measure, and its part.
+    def kind(self) -> str:
+        """The kind of service that it changes, which is the first word of its measure.
 
         The logs and the links of a mail server are of one kind with the server.
         """
         kind = self.measure.partition("_")[0]
-        return self.host, "mail" if self.host == "mail1" and kind in ("log", "encrypted") else kind, self.part
+        return "mail" if self.host == "mail1" and kind in ("log", "encrypted") else kind
 
     def hinders(self, other: Case) -> bool:
         """Whether it and another case cannot be played at once.
 
-        They change one place, or want another verdict of a promise, or one may break what the other keeps.
+        They change one part, or want another verdict of a promise, or one may break what the other keeps.
         """
         if self.host != other.host:
             return False
         return (
-            self.place == other.place
+            (self.kind == other.kind and (not self.part or not other.part or self.part == other.part))
             or any(other.promises.get(name, verdict) != verdict for name, verdict in self.promises.items())
             or any(one.promises.get(name) == "kept" for one, its in ((self, other), (other, self)) for name in its.also)
         )
 
-    def complaints(self, record: Mapping[str, Any]) -> list[str]:
-        """What a host's record says otherwise than this case wants, in lines; none where all is as it must be."""
+    def complaints(self, record: Mapping[str, Any], beside: Sequence[Case] = ()) -> list[str]:
+        """What a host's record says otherwise than this case wants, in lines; none where all is as it must be.
+
+        beside: the other cases that made the record; what shows one of them is no evidence of this.
+        """
+        others = [evidence for case in beside if case.host == self.host and case != self for evidence in case.evidence]
         rows = {row["id"]: row for row in record["promises"]}
         wrong: list[str] = []
         for name, wanted in self.promises.items():
@@ -98,7 +102,8 @@ class Case:
                 wrong += [f"{name} is {rows[name]['verdict']}, not {wanted}:", *self._told(rows[name])]
         for evidence in self.evidence:
             found = [f for name in self.promises for f in rows[name]["findings"] if f["measure"] == self.measure]
-            if not any(evidence.fits(finding) for finding in found):
+            own = [finding for finding in found if not any(other.fits(finding) for other in others)]
+            if not any(evidence.fits(finding) for finding in own):
                 wrong.append(f"no finding is {evidence}, but:")
                 wrong += [_short(finding) for finding in found if finding["check"] == evidence.check]
         return wrong
@@ -169,16 +174,19 @@ def _honest(measure: str, told: Mapping[str, Any]) -> Case:
 
 
 def rounds(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in as few rounds as can be, each case where its host has none of its kind, or that hinders it, yet."""
+    """The cases in few rounds, in which none hinders another, and each host has about as many cases in each."""
     packed: list[list[Case]] = []
-    for case in cases:
-        for one in packed:
-            if not any(case.hinders(other) for other in one):
-                one.append(case)
-                break
-        else:
-            packed.append([case])
-    return packed
+    # those that leave no room beside them first, then those that most others hinder
+    for case in sorted(cases, key=lambda case: (bool(case.part), -sum(case.hinders(other) for other in cases))):
+        if not any(_fits(case, one) for one in packed):
+            packed.append([])
+        fitting = [one for one in packed if _fits(case, one)]
+        min(fitting, key=lambda one: sum(other.host == case.host for other in one)).append(case)
+    return [sorted(one, key=cases.index) for one in packed]
+
+
+def _fits(case: Case, one: Sequence[Case]) -> bool:
+    return not any(case.hinders(other) for other in one)
 
 
 def touched(cases: Iterable[Case]) -> set[tuple[str, str]]:

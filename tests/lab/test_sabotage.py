@@ -14,7 +14,7 @@ ROUNDS = cases.rounds(FAULTS)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_the_fault_is_found(fault, sabotaged):
     played = sabotaged.of(fault)
-    complaints = fault.complaints(played.records[fault.host])
+    complaints = fault.complaints(played.records[fault.host], played.cases)
     assert not complaints, "\n".join(complaints)
 
 

@@ -87,3 +87,20 @@ def test_a_run_ends_in_one_line_and_its_status(steps, line, status, monkeypatch,
     monkeypatch.setattr(run, "CHECKS", steps)
     assert run.main(["check"]) == status
     assert capsys.readouterr().out.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("begun\\nfatal: [web1]: FAILED! => no room\\nremoved", ["fatal: [web1]: FAILED! => no room"]),
+        ("E   assert 1 == 2\\nFAILED tests/x.py::test_y", ["E   assert 1 == 2", "FAILED tests/x.py::test_y"]),
+        ("a.py:1: error: wrong type", ["a.py:1: error: wrong type"]),
+        ("something else", ["something else"]),
+    ],
+)
+def test_a_run_says_at_its_end_why_it_failed(printed, told, monkeypatch, capsys):
+    monkeypatch.setattr(run, "CHECKS", [python("bad", f"print('{printed}'); raise SystemExit(1)"), python("good", "")])
+    run.main(["check"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1 - len(told) : -1] == [f"  {line}" for line in told]
+    assert lines[-2 - len(told)].startswith("FAILED bad ")

@@ -79,15 +79,21 @@ class Case:
     def hinders(self, other: Case) -> bool:
         """Whether it and another case cannot be played at once.
 
-        They change one part, or want another verdict of a promise, or one may break what the other keeps.
+        They change one part, or want another verdict of a promise, or one may break what the other keeps, or hide what
+        the other shows.
         """
         if self.host != other.host:
             return False
         return (
             (self.kind == other.kind and (not self.part or not other.part or self.part == other.part))
             or any(other.promises.get(name, verdict) != verdict for name, verdict in self.promises.items())
-            or any(one.promises.get(name) == "kept" for one, its in ((self, other), (other, self)) for name in its.also)
+            or any(one.disturbed_by(its) for one, its in ((self, other), (other, self)))
         )
+
+    def disturbed_by(self, other: Case) -> bool:
+        """Whether another case may change the verdict that this one wants, or the evidence of it."""
+        common = set(self.promises) & set(other.also)
+        return bool(common) and (not other.part or any(self.promises[name] == "kept" for name in common))
 
     def complaints(self, record: Mapping[str, Any], beside: Sequence[Case] = ()) -> list[str]:
         """What a host's record says otherwise than this case wants, in lines; none where all is as it must be.

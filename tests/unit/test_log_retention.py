@@ -326,6 +326,15 @@ def test_a_script_of_a_stanza_that_destroys_early(world: World) -> None:
     assert "find -mtime +90" in one(world.ask("deleters"), "fail").observed
 
 
+def test_a_job_about_the_journal_destroys_no_file(world: World) -> None:
+    world.no_destroyer()
+    world.history(9)
+    world.rotate(DAILY.replace("rotate 1000", "rotate 9000"))
+    world.jobs.append(replace(CRON, text="journalctl --quiet --vacuum-time=30d"))
+    assert statuses(world.ask("deleters")) == {"pass"}
+    assert statuses(world.ask("destruction")) == {"fail"}
+
+
 @pytest.mark.parametrize("days, user, status", [(5, "root", "error"), (731, "root", "pass"), (5, "www-data", "pass")])
 def test_a_job_that_nobody_knows(world: World, days: int, user: str, status: str) -> None:
     world.history(days)
@@ -738,3 +747,24 @@ def test_logs_in_the_journal(
     monkeypatch.setattr(journald, "oldest", lambda host: ago(oldest))
     monkeypatch.setattr(Host, "processes", lambda host: [])
     assert [finding.status for finding in world.ask("journal")] == wanted
+
+
+@pytest.mark.parametrize(
+    "command, status",
+    [
+        ("journalctl --vacuum-time=30d", "fail"),
+        ("journalctl --vacuum-time=800d", "pass"),
+        ("journalctl -q --vacuum-size 500M", "error"),
+        ("rm -rf /var/log/journal/*", "fail"),
+    ],
+)
+def test_what_others_throw_away_of_the_journal(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str, status: str
+) -> None:
+    handed_on(world, STREAM)
+    settings = {"MaxRetentionSec": "731d", "MaxFileSec": "1d", "Storage": "persistent"}
+    monkeypatch.setattr(journald, "settings", lambda host: {key: (value, "/j:1") for key, value in settings.items()})
+    monkeypatch.setattr(journald, "oldest", lambda host: ago(730))
+    monkeypatch.setattr(Host, "processes", lambda host: [])
+    world.jobs.append(replace(CRON, text=command))
+    assert [finding.status for finding in world.ask("journal")] == [status, "pass"]

@@ -9,12 +9,16 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from .._finding import CONFIGURED, OBSERVED, Layer
-from .._services import journald
+from .._services import jobs, journald, retention
 from .log_retention_case import JITTER_DAYS, QUIET, Case
 
 HEADER = "journalctl --header"
 _FILE_DAYS = 31.0  # of MaxFileSec, where nothing sets it
+_ARCHIVED = "/var/log/journal/0123456789abcdef0123456789abcdef/system@0123456789abcdef-0000000000000001.journal"
 
 
 def file_days(case: Case) -> float:
@@ -36,8 +40,9 @@ def keeping(case: Case, source: str) -> list[Layer]:
     if limit and limit + JITTER_DAYS < case.kept_days:
         return [Layer(CONFIGURED, False, f"MaxRetentionSec keeps {limit:.0f} days", where(case, "MaxRetentionSec"))]
     if oldest is not None and oldest <= case.cutoff + QUIET:
-        return [Layer(OBSERVED, True, f"{said}, as old as the period", HEADER)]
-    return [Layer(OBSERVED, None, f"{said}; the journal's limit of size may throw entries away sooner", source)]
+        return [Layer(OBSERVED, True, f"{said}, as old as the period", HEADER), *thrown_away(case)]
+    said += "; the journal's limit of size may throw entries away sooner"
+    return [Layer(OBSERVED, None, said, source), *thrown_away(case)]
 
 
 def destroying(case: Case) -> list[Layer]:
@@ -50,3 +55,18 @@ def destroying(case: Case) -> list[Layer]:
     if not limit or limit + span > case.gone_days:
         return [Layer(CONFIGURED, False, f"nothing destroys entries in time: {how}", source)]
     return [Layer(CONFIGURED, True, how, source)]
+
+
+def thrown_away(case: Case) -> Iterator[Layer]:
+    """What destroys lines of the journal beside journald itself, and too early."""
+    for cleaner in retention.all_cleaners(case.host):
+        if cleaner.days + JITTER_DAYS < case.kept_days and cleaner.reaches(_ARCHIVED) and not cleaner.job.faults:
+            said = f"{cleaner} destroys files of the journal after {cleaner.days:.0f} days"
+            yield Layer(CONFIGURED, False if cleaner.clear else None, said, cleaner.source)
+    for job in jobs.jobs(case.host):
+        for text, source in jobs.scripts_of(case.host, job) if not job.faults else ():
+            for word, value in re.findall(r"\bjournalctl\b[^\n;|&]*?--vacuum-(time|size|files)[= ](\S+)", text):
+                days = jobs.span_days(value.strip("'\"")) if word == "time" else None
+                if days is None or days + JITTER_DAYS < case.kept_days:
+                    said = f"journalctl --vacuum-{word}={value} throws older lines away"
+                    yield Layer(CONFIGURED, None if days is None else False, said, source or job.source)

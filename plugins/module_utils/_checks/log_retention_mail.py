@@ -12,19 +12,17 @@ PRIVATE to the collection.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from .._finding import CONFIGURED, NOT_APPLICABLE, OBSERVED, Finding, Layer
-from .._services import jobs, journald, listeners, origin, retention
+from .._services import journald, listeners, origin
 from .._services.mail_logs import mail_logs
 from .._services.virtualhost import MAIL, MAIL_PART, LogFile
 from .log_retention_case import HARDEN, JITTER_DAYS, NAME, QUIET, Case, some
-from .log_retention_journal import HEADER, destroying, file_days, where
+from .log_retention_journal import HEADER, destroying, file_days, thrown_away, where
 from .log_retention_kept import since_day
 
-_ARCHIVED = "/var/log/journal/0123456789abcdef0123456789abcdef/system@0123456789abcdef-0000000000000001.journal"
 _OF_MAIL = "SYSLOG_FACILITY=2"
 _MAIL_PORTS = frozenset([25, 110, 143, 465, 587, 993, 995, 4190])
 
@@ -106,7 +104,7 @@ def _keeping(case: Case) -> list[Layer]:
     if not journald.is_persistent(case.host):
         return [Layer(CONFIGURED, False, "the journal is lost at every start of the host", where(case, "Storage"))]
     limits = [_by_time(case), _by_files(case), _by_size(case)]
-    return [*limits, *_by_others(case), _so_far(case), journald.running(case.host)]
+    return [*limits, *thrown_away(case), _so_far(case), journald.running(case.host)]
 
 
 def _by_time(case: Case) -> Layer:
@@ -138,21 +136,6 @@ def _by_size(case: Case) -> Layer:
     if room_days < case.kept_days:
         return Layer(CONFIGURED, None, f"{said}, and may throw entries away sooner than promised", source)
     return Layer(CONFIGURED, True, said, source)
-
-
-def _by_others(case: Case) -> Iterator[Layer]:
-    """What destroys lines of the journal beside journald itself, and too early."""
-    for cleaner in retention.all_cleaners(case.host):
-        if cleaner.days + JITTER_DAYS < case.kept_days and cleaner.reaches(_ARCHIVED) and not cleaner.job.faults:
-            said = f"{cleaner} destroys files of the journal after {cleaner.days:.0f} days"
-            yield Layer(CONFIGURED, False if cleaner.clear else None, said, cleaner.source)
-    for job in jobs.jobs(case.host):
-        for text, source in jobs.scripts_of(case.host, job) if not job.faults else ():
-            for word, value in re.findall(r"\bjournalctl\b[^\n;|&]*?--vacuum-(time|size|files)[= ](\S+)", text):
-                days = jobs.span_days(value.strip("'\"")) if word == "time" else None
-                if days is None or days + JITTER_DAYS < case.kept_days:
-                    said = f"journalctl --vacuum-{word}={value} throws older lines away"
-                    yield Layer(CONFIGURED, None if days is None else False, said, source or job.source)
 
 
 def _so_far(case: Case) -> Layer:

@@ -309,9 +309,12 @@ def test_where_nothing_was_written_down_nothing_is_told(host: BackupHost) -> Non
 
 def test_a_repository_that_does_not_tell_its_id(host: BackupHost) -> None:
     own_program(host)
-    host.complaint = "no"
-    with pytest.raises(Exception, match="did not answer"):
-        ask(host, "repository")
+    host.complaint = "ssh: connect to host 192.0.2.9 port 22: Connection refused"
+    question = Question({"interval": "1 day"}, {one.name: one.default for one in MEASURE.options})
+    (found,) = run_check(host, CHECKS["repository"], question, "data_backup", "interval")
+    assert (found.status, found.check) == ("error", "repository")
+    assert "the repository sftp:192.0.2.9:/srv/data1 did not answer" in found.observed
+    assert "refused" in found.observed
 
 
 # -- oldest -----------------------------------------------------------------------------------------------------------

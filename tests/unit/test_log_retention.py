@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils._answer import run_check
 from ansible_collections.privacy.hosting.plugins.module_utils._checks.log_retention import CHECKS
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import RUNNING, Finding, Layer
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Host, Limits, Unseen
@@ -279,6 +280,19 @@ def test_rotation_that_does_not_run_is_told_but_breaks_nothing(world: World) -> 
     world.jobs[0] = replace(world.jobs[0], faults=("logrotate.timer is masked",))
     (finding,) = world.ask("rotation")
     assert (finding.status, "but logrotate.timer is masked" in finding.observed) == ("pass", True)
+
+
+@pytest.mark.parametrize("name", ["rotation", "deleters", "destruction", "timer"])
+def test_a_rotations_file_that_a_script_ran_wild_in(world: World, name: str) -> None:
+    world.history(3)
+    with (world.path / "logrotate.conf").open("a") as config:
+        config.write("# written over and over again\n" * 40_000)
+    host = Host(now=NOW, limits=Limits(file_bytes=1 << 20))
+    (check,) = [one for one in CHECKS if one.name == name]
+    question = Question({"web": "2 years"}, {one.name: one.default for one in MEASURE.options})
+    (found,) = run_check(host, check, question, "log_retention", "web")
+    assert (found.check, found.status) == (name, "error")
+    assert found.observed == f"{world.path}/logrotate.conf is larger than 1 MiB"
 
 
 @pytest.mark.parametrize(
@@ -698,6 +712,12 @@ def test_a_destroyer_that_does_not_run(world: World, change: dict[str, Any], tol
 # -- the timer --------------------------------------------------------------------------------------------------------
 
 
+def rotated(world: World, days: float) -> None:
+    """Let logrotate's own record say when it last rotated the log."""
+    record = f'logrotate state -- version 2\n"{world.logs}/access.log" {ago(days):%Y-%m-%d}-0:0:0\n'
+    (world.path / "status").write_text(record)
+
+
 def test_rotation_that_does_not_run(world: World) -> None:
     world.history(3)
     world.jobs[0] = replace(world.jobs[0], faults=("logrotate.timer is masked",))
@@ -708,10 +728,33 @@ def test_rotation_that_does_not_run(world: World) -> None:
 def test_logrotate_that_fails_elsewhere_but_rotates(world: World) -> None:
     world.history(3)
     world.jobs[0] = replace(world.jobs[0], failed=True, result="last run of logrotate.service: exit-code")
+    rotated(world, 1)
     assert "were rotated in time" in one(world.ask("timer"), "pass").observed
-    record = f'logrotate state -- version 2\n"{world.logs}/access.log" {ago(9):%Y-%m-%d}-0:0:0\n'
-    (world.path / "status").write_text(record)
+    rotated(world, 9)
     assert "was last rotated on" in one(world.ask("timer"), "fail").observed
+
+
+@pytest.mark.parametrize("record", [None, "logrotate state -- version 2\n", "garbage\n"])
+def test_logrotate_that_fails_and_has_no_record_of_a_log(world: World, record: str | None) -> None:
+    world.history(3)
+    world.jobs[0] = replace(world.jobs[0], failed=True, result="last run of logrotate.service: exit-code")
+    if record is not None:
+        (world.path / "status").write_text(record)
+    found = one(world.ask("timer"), "error")
+    assert (found.proof, found.source) == ("", f"{world.path}/status")
+    assert found.observed.startswith("last run of logrotate.service: exit-code, and whether it rotates")
+    assert f"{world.logs}/access.log cannot be told" in found.observed
+
+
+def test_logrotate_needs_no_record_of_what_it_does_not_rotate(world: World) -> None:
+    world.history(3)
+    world.jobs[0] = replace(world.jobs[0], failed=True, result="last run of logrotate.service: exit-code")
+    rotated(world, 1)
+    world.log("to-come.log")
+    world.log("linked.log")
+    os.link(world.write("linked.log", 2), world.path / "linked")
+    assert "has several hard links" in one(world.ask("destruction"), "fail").observed
+    assert "were rotated in time" in one(world.ask("timer"), "pass").observed
 
 
 # -- the journal ------------------------------------------------------------------------------------------------------

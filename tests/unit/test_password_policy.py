@@ -303,6 +303,10 @@ def test_accounts_from_elsewhere_are_not_judged() -> None:
     made = host(**{"/etc/nsswitch.conf": "passwd: files sss\n"})
     made.commands = {"getent passwd": made.files["/etc/passwd"], "getent group": made.files["/etc/group"]}
     assert [one.status for one in judged("stored", made)] == [PASS, ERROR]
+    kept_here, new, elsewhere = judged("aging", made)
+    assert (kept_here.status, new.status) == (PASS, PASS)
+    assert (elsewhere.status, elsewhere.source) == (ERROR, "/etc/nsswitch.conf")
+    assert "accounts of sss have their passwords in another place" in elsewhere.observed
 
 
 @pytest.mark.parametrize(

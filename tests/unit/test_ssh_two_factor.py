@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.privacy.hosting.plugins.module_utils._answer import run_check
 from ansible_collections.privacy.hosting.plugins.module_utils._checks.ssh_two_factor import CHECKS, shortened
 from ansible_collections.privacy.hosting.plugins.module_utils._finding import Finding
 from ansible_collections.privacy.hosting.plugins.module_utils._host import Listener, Unseen
@@ -425,8 +426,12 @@ def test_a_secret_that_cannot_be_looked_at_is_unseen() -> None:
     host = Hidden(GOOD, TWO)
     asked(host, "ways_in")
     host.looked = True
-    with pytest.raises(Unseen):
-        asked(host, "secrets")
+    (check,) = [one for one in CHECKS if one.name == "secrets"]
+    values = {**{one.name: one.default for one in MEASURE.options}, **FACTS}
+    question = Question({"required_of": values["required_of"]}, values)
+    (found,) = run_check(host, check, question, "ssh_two_factor", "required_of")
+    assert (found.status, found.proof) == ("error", "")
+    assert found.observed == f"{FACTOR} cannot be looked at: Input/output error"
 
 
 def test_a_secret_may_be_its_readers() -> None:

@@ -96,7 +96,8 @@ def check_timer(host: Host, question: Question, option: str) -> Iterator[Finding
             rotated.setdefault((rotation.run.job.name, rotation.run.job.source), []).append(rotation)
     for key, job in sorted(needed.items()):
         layers = list(_job_layers(case, job, rotated.get(key, [])))
-        yield case.finding("timer", job.name, _RUNS, layers, f"mend {job.name} ({job.source}), or {HARDEN}")
+        mend = f"mend {job.name} ({job.source}), or {HARDEN}"
+        yield case.finding("timer", job.name, _RUNS, [], mend, needed=layers)
 
 
 @dataclass
@@ -303,10 +304,14 @@ def _job_layers(case: Case, job: Job, rotations: Sequence[Rotation]) -> Iterator
             job.source,
         )
     late = _not_rotated(case, rotations)
+    unrecorded = _unrecorded(case, rotations) if job.failed else []
     if late:
         yield Layer(OBSERVED, False, late, rotations[0].run.state)
     elif job.failed and not rotations:
         yield Layer(OBSERVED, False, job.result, job.source)
+    elif unrecorded:
+        said = f"{job.result}, and whether it rotates {some(unrecorded)} cannot be told: it has no record of that"
+        yield Layer(OBSERVED, None, said, rotations[0].run.state)
     elif job.failed and not job.faults:
         yield Layer(OBSERVED, True, f"{job.result}, but the logs were rotated in time", job.source)
 
@@ -327,3 +332,14 @@ def _not_rotated(case: Case, rotations: Sequence[Rotation]) -> str:
         if case.host.now - last.astimezone(dt.timezone.utc) > patience:
             late.append(f"{rotation.log} was last rotated on {last:%Y-%m-%d}")
     return "; ".join(late[:NAMED])
+
+
+def _unrecorded(case: Case, rotations: Sequence[Rotation]) -> list[str]:
+    """Logs that are there and that logrotate's own record does not name: it has not even looked at them."""
+    found = []
+    for rotation in rotations:
+        there = case.host.stat(rotation.run.state) is not None
+        known = logrotate.last_rotations(case.host, rotation.run.state) if there else {}
+        if rotation.log not in known and not rotation.hindrance and case.host.stat(rotation.log) is not None:
+            found.append(rotation.log)
+    return found

@@ -194,6 +194,7 @@ def _aging(host: Host, question: Question, option: str) -> Iterator[Finding]:
         )
     else:
         yield _finding("aging", option, subject, PASS, expected, "they have no end", source, "", CONFIGURED)
+    yield from _kept_elsewhere(host, "aging", option, expected)
 
 
 def _stored(host: Host, question: Question, option: str) -> Iterator[Finding]:
@@ -224,12 +225,15 @@ def _stored(host: Host, question: Question, option: str) -> Iterator[Finding]:
         kinds = ", ".join(sorted({one.kind for one in found})) or "no account has a password"
         count = f"{len(found)} of them: {kinds}" if found else kinds
         yield _finding("stored", option, subject, PASS, expected, count, "/etc/shadow")
+    yield from _kept_elsewhere(host, "stored", option, expected)
+
+
+def _kept_elsewhere(host: Host, check: str, option: str, expected: str) -> Iterator[Finding]:
+    """That the passwords of some accounts are not in this host's own files, and so not judged."""
     foreign = accounts(host).unlisted
     if foreign:
         why = f"accounts of {', '.join(foreign)} have their passwords in another place, which is not seen here"
-        yield _finding(
-            "stored", option, "passwords that are kept elsewhere", ERROR, expected, why, "/etc/nsswitch.conf"
-        )
+        yield _finding(check, option, "passwords that are kept elsewhere", ERROR, expected, why, "/etc/nsswitch.conf")
 
 
 def _named(which: Iterable[Stored]) -> str:

@@ -73,18 +73,16 @@ def build(
         return image in machines, len(packages(release, recipes[image]))
 
     def make(image: str) -> None:
-        if image in missing:
-            _build_derived(release, image, recipes)
+        # another lab may be making it, and is waited for; what it makes beside that is not
+        with machine.locked(f"image-{release}-{image}"):
+            if not exists(reference(release, image, recipes)):
+                (_build_base if image == BASE else _build_derived)(release, image, recipes)
         if image in machines:
             build_machine(release, image, recipes, machines[image])
 
-    with machine.locked(f"images-{release}"):
-        missing = [image for image in {BASE, *wanted} if not exists(reference(release, image, recipes))]
-        if BASE in missing:
-            _build_base(release, recipes)
-        derived = sorted({*missing, *machines} - {BASE}, key=urgency, reverse=True)
-        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-            list(pool.map(make, derived))
+    make(BASE)
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+        list(pool.map(make, sorted({*wanted} - {BASE}, key=urgency, reverse=True)))
 
 
 def machine_name(release: str, image: str, recipes: dict[str, Any], disks: Mapping[str, str]) -> str:
@@ -137,15 +135,15 @@ def _package_cache(release: str, image: str) -> Path:
     return cache
 
 
-def _build_base(release: str, recipes: dict[str, Any]) -> None:
+def _build_base(release: str, image: str, recipes: dict[str, Any]) -> None:
     """Bootstrap a Debian straight into podman; downloaded packages are kept for the next time."""
-    say(f"image {release}-{BASE}: installing Debian, about half a minute")
-    kept = shlex.quote(str(_package_cache(release, BASE)))
+    say(f"image {release}-{image}: installing Debian, about half a minute")
+    kept = shlex.quote(str(_package_cache(release, image)))
     bootstrap = [
         "mmdebstrap",
         "--mode=root",
         "--variant=apt",
-        f"--include={','.join(packages(release, recipes[BASE]))}",
+        f"--include={','.join(packages(release, recipes[image]))}",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--skip=download/empty,essential/unlink,cleanup/apt/lists",
@@ -157,23 +155,23 @@ def _build_base(release: str, recipes: dict[str, Any]) -> None:
         "-",
         MIRROR,
     ]
-    importing = machine.podman_command("import", "--quiet", "-", reference(release, BASE, recipes))
+    importing = machine.podman_command("import", "--quiet", "-", reference(release, image, recipes))
     pipe = subprocess.PIPE
     with (
         subprocess.Popen(bootstrap, stdout=pipe, stderr=pipe) as source,
         subprocess.Popen(importing, stdin=source.stdout, stdout=subprocess.DEVNULL, stderr=pipe) as imported,
     ):
-        lines = list(_relayed(source.stderr, f"image {release}-{BASE}"))
+        lines = list(_relayed(source.stderr, f"image {release}-{image}"))
         complaint = imported.stderr.read().decode(errors="replace").strip()
     if source.returncode != 0:
         # An image of half a Debian would be worse than none.
-        discard = machine.podman_command("rmi", reference(release, BASE, recipes))
+        discard = machine.podman_command("rmi", reference(release, image, recipes))
         subprocess.run(discard, capture_output=True, check=False)
         reasons = [line for line in lines if line.startswith("E:")] or lines or ["no message"]
         raise LabError(f"mmdebstrap could not install {release} from {MIRROR}: {reasons[0]}")
     if imported.returncode != 0:
         raise LabError(f"podman could not import the base image: {complaint}")
-    say(f"image {release}-{BASE}: built")
+    say(f"image {release}-{image}: built")
 
 
 def _relayed(messages: IO[bytes] | None, subject: str) -> Iterator[str]:

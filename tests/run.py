@@ -93,9 +93,9 @@ def scenario(name: str) -> Step:
 
 # Each has hosts of its own: several at once, of which each waits now and then.
 HOST_TESTS = [
+    scenario("machines"),
     scenario("trixie"),
     scenario("bookworm"),
-    scenario("machines"),
     suite("newest-core", "tests/controller", limit=900),
     suite("example", "tests/example_measure/test_example.py", limit=900),
     suite("browser", "tests/browser", limit=900),

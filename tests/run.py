@@ -1,7 +1,7 @@
 """Run all checks and tests, and end in one line: how many passed and how many failed.
 
 Usage: tests/run.py check   what needs no hosts
-       tests/run.py all     that, then what needs the lab's hosts
+       tests/run.py all     that, and what needs the lab's hosts
 
 Every pytest suite counts its tests, every other step counts as one. A skipped test counts as failed: what was
 not tried has not passed. The exit status is 0 if something passed and nothing failed.
@@ -91,9 +91,10 @@ def scenario(name: str) -> Step:
     return Step(f"lab-{name}", [sys.executable, "tests/life.py", name], 3600, pytest=True)
 
 
-# Each has hosts of its own: several at once, of which each waits now and then.
-HOST_TESTS = [
+# All, three at a time: each of those with hosts has its own, and waits now and then. The longest comes first.
+WHOLE = [
     scenario("machines"),
+    *CHECKS,
     scenario("trixie"),
     scenario("bookworm"),
     suite("newest-core", "tests/controller", limit=900),
@@ -222,9 +223,9 @@ def main(arguments: Sequence[str]) -> int:
     (CACHE / "home").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tests-", dir=CACHE) as logs:
         run = Run(Path(logs))
-        outcomes = list(run.steps(CHECKS, at_a_time=3))
-        if arguments[0] == "all":
-            outcomes += run.steps(HOST_TESTS, at_a_time=3)
+        whole = arguments[0] == "all"
+        outcomes = list(run.steps(WHOLE if whole else CHECKS, at_a_time=3))
+        if whole:
             outcomes += run.steps(AFTER, at_a_time=1)
     for outcome in outcomes:
         if outcome.failed:

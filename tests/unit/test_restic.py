@@ -127,6 +127,10 @@ def test_it_is_asked_as_whom_the_job_runs() -> None:
             "does not open it",
         ),
         ("Fatal: unable to open config file: stat /nope/config: no such file", "there is no repository there"),
+        (
+            "Fatal: unable to open config file: Lstat: permission denied\nIs there a repository there?",
+            "the way to it is refused",
+        ),
         ("ssh: connect to host 192.0.2.9 port 22: Connection refused", "the connection was refused"),
         ("rest:https://me:very-secret@b.example/x said no", "did not answer 'restic snapshots'"),
     ],

@@ -192,7 +192,6 @@ class Repository:
 _REASONS = (
     (r"wrong password|no key found", "the password does not open it"),
     (r"did not end within", "it took too long"),
-    (r"unable to open config|repository does not exist|Is there a repository", "there is no repository there"),
     (r"connection refused", "the connection was refused"),
     (r"no route to host|network is unreachable", "there is no way to it"),
     (r"permission denied \(publickey|Host key verification failed|permission denied", "the way to it is refused"),
@@ -201,6 +200,8 @@ _REASONS = (
     (r"is not on the host|executable file not found", "a program that leads to it is not on the host"),
     (r"empty password|resolving password|password.*does not exist", "its password was not found"),
     (r"subprocess (ssh|rclone)|(ssh|rclone) .*exited|exit status", "the program that leads to it found no way"),
+    # restic says so whatever keeps it from the repository's configuration
+    (r"unable to open config|repository does not exist|Is there a repository", "there is no repository there"),
 )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ _DUMPS = re.compile(
 # programs that dump to a place of their own, unless their settings say otherwise
 _PLACES = {"autopostgresqlbackup": "/var/lib/autopostgresqlbackup", "automysqlbackup": "/var/lib/automysqlbackup"}
 _TARGET = re.compile(
-    r"(?:(?<![0-9&<])>{1,2}\s*|\btee\s+(?:-a\s+)?|\s(?:-f|-r|-o|-D)\s*|--(?:file|result-file|pgdata|target-dir|outputdir|rdb)"
+    r"(?:(?:(?<![0-9&<>])|(?<=\s1))>{1,2}\|?\s*|\btee\s+(?:-a\s+)?"
+    r"|\s(?:-f|-r|-o|-D)\s*|--(?:file|result-file|pgdata|target-dir|outputdir|rdb)"
     r"[=\s]\s*)([\"']?)([^\s\"';|&)]+)\1"
 )
 _AWAY = re.compile(

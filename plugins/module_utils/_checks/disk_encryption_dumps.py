@@ -35,6 +35,9 @@ _TARGET = re.compile(
 _AWAY = re.compile(
     r"\|\s*(?:restic\b.*--stdin|ssh\s|borg\s+create.*\s-|rclone\s+rcat|aws\s+s3\s+cp\s+-|(?:sudo\s+)?(?:psql|mysql|mariadb)\b)"
 )
+_ELSEWHERE = re.compile(
+    r"\|\s*(?:\S*sudo\s+)?(?:\S*sshpass\s[^|;&]*?)?(?:\S*/)?ssh\s(?:\"[^\"]*\"|'[^']*'|\|(?!\|)|[^;&|\"'])*"
+)
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+|local\s+|readonly\s+)?([A-Za-z_]\w*)=([\"']?)([^\s\"';]*)\2", re.MULTILINE)
 _CHANGE = re.compile(r"(?:^|[;&]\s*)cd\s+([\"']?)([^\s\"';|&)]+)\1", re.MULTILINE)
 # where people put dumps, as patterns of directories, and how dumps begin
@@ -128,7 +131,8 @@ def targets(text: str) -> list[str]:
         program = _DUMPS.search(line.partition(" #")[0])
         if program is None or line.lstrip().startswith("#"):
             continue
-        paths = [_expanded(path, variables) for _quote, path in _TARGET.findall(line[program.start() :])]
+        written = _TARGET.findall(_here(line[program.start() :]))
+        paths = [_expanded(path, variables) for _quote, path in written]
         paths = [path for path in paths if path != "/dev/null" and not path.startswith("&")]
         if not paths and _AWAY.search(line):
             continue
@@ -136,6 +140,11 @@ def targets(text: str) -> list[str]:
         known = [path for path in directories if path]
         found += known if known and len(known) == len(directories) else [f"{program.group(1)} is run"]
     return list(dict.fromkeys(found))
+
+
+def _here(text: str) -> str:
+    """What of a line runs on this host: what a dump is handed to on another machine left out."""
+    return _ELSEWHERE.sub("", text)
 
 
 def _expanded(path: str, variables: Mapping[str, str]) -> str:

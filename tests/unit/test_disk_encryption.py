@@ -290,6 +290,28 @@ def test_a_job_that_dumps_nobody_knows_where_is_an_error_unless_places_are_named
 
 
 @pytest.mark.parametrize(
+    ("line", "files"),
+    [
+        ("sh /opt/nightly", {"/opt/nightly": "mysqldump x > /home/d/x.sql\n"}),
+        ("sh ~/nightly.sh", {"/root/nightly.sh": "mysqldump x > /home/d/x.sql\n"}),
+        ("bash nightly", {"/usr/local/bin/nightly": "mysqldump x > /home/d/x.sql\n"}),
+        ("sh /opt/all", {"/opt/all": "sh /opt/db\n", "/opt/db": "#!/bin/bash\nmysqldump x > /home/d/x.sql\n"}),
+    ],
+)
+def test_a_script_that_a_job_names_in_another_way_is_read_too(line: str, files: Mapping[str, str]) -> None:
+    host = with_server(host=DiskHost(files=files))
+    host._kept["jobs"] = ([job(line)], None)
+    assert told(asked(host, "dumps")) == {"/home/d": "fail"}
+
+
+def test_a_script_in_another_language_that_dumps_is_not_understood() -> None:
+    text = '#!/usr/bin/python3\nsubprocess.run(["mysqldump", "x"], stdout=target)\n'
+    host = with_server(host=DiskHost(files={"/opt/dump.py": text}))
+    host._kept["jobs"] = ([job("python3 /opt/dump.py")], None)
+    assert told(asked(host, "dumps")) == {"/opt/dump.py": "error"}
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("pg_dump -Fc -f /srv/a/b.dump klanten", ["/srv/a"]),

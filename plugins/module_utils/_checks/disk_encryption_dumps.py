@@ -21,10 +21,10 @@ from .._services.block_devices import Protection
 from .disk_encryption_places import NAME, REMEDY, crypt_layers, finding
 
 _EXPECTED = "dumps on devices that are encrypted with a real cipher"
-_DUMPS = re.compile(
-    r"(?:^|[\s/;|&(`])(pg_dump(?:all)?|pg_basebackup|mysqldump|mariadb-dump|mariabackup|mariadb-backup|xtrabackup|mydumper"
-    r"|redis-cli\s[^|;]*--rdb)(?=\s|$)"
+_PROGRAMS = re.compile(
+    r"\b(?:pg_dump(?:all)?|pg_basebackup|mysqldump|mariadb-dump|mariabackup|mariadb-backup|xtrabackup|mydumper)\b"
 )
+_DUMPS = re.compile(rf"(?:^|[\s/;|&(`])({_PROGRAMS.pattern}|redis-cli\s[^|;]*--rdb)(?=\s|$)")
 # programs that dump to a place of their own, unless their settings say otherwise
 _PLACES = {"autopostgresqlbackup": "/var/lib/autopostgresqlbackup", "automysqlbackup": "/var/lib/automysqlbackup"}
 _TARGET = re.compile(
@@ -112,11 +112,21 @@ def _written(host: Host) -> Iterator[tuple[str, str]]:
     if host.stat(_OURS[0]) is not None:
         yield _OURS[1], _OURS[0]
     for job in jobs.jobs(host):
-        for text, source in jobs.scripts_of(host, job):
-            yield from ((path, source) for path in targets(text))
+        for text, source in jobs.scripts_named_by(host, job):
+            told = targets(text) if text else _foreign(host, source)
+            yield from ((path, source) for path in told)
             for program, path in _PLACES.items():
                 if re.search(rf"(?:^|[\s/]){program}(?:\s|$)", text):
                     yield path, source
+
+
+def _foreign(host: Host, path: str) -> list[str]:
+    """In words what a program in another language dumps with, where its text tells."""
+    try:
+        program = _PROGRAMS.search(host.read(path)) if host.stat(path) is not None else None
+    except Unseen:
+        return []
+    return [f"{program.group(0)} is run"] if program else []
 
 
 def targets(text: str) -> list[str]:

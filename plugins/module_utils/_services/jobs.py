@@ -45,6 +45,11 @@ _CRON_WORDS = {
 }
 _CRON_NAME = re.compile(r"[A-Za-z0-9_-]+")  # run-parts and cron pass over any other name
 _SCRIPT_BYTES = 256 << 10
+_LOCAL = ("/usr/local/sbin", "/usr/local/bin")
+_SYSTEM = ("/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/dev/")
+_BARE = re.compile(r"[\w.+-]{1,99}")
+_LANGUAGE = re.compile(r"(?:^|/)(?:(?:ba|da|k|z)?sh|python[\d.]*|perl|php[\d.]*|ruby|\.|source)$")
+_DEPTH = 3  # of scripts that name scripts
 
 
 @dataclass(frozen=True)
@@ -383,3 +388,37 @@ def scripts_of(host: Host, job: Job) -> list[tuple[str, str]]:
                 if status is not None and statmode.S_ISREG(status.st_mode) and status.st_mode & 0o111:
                     found.append((_script_text(host, word), word))
     return found
+
+
+def scripts_named_by(host: Host, job: Job) -> list[tuple[str, str]]:
+    """What a job may run, with where it stands: its own text, that of every script that it names, and of theirs.
+
+    Of a script in another language the text is ''.
+    """
+    found = {job.command or job.source: job.text}
+    waiting = [(job.text, 0)]
+    while waiting:
+        text, depth = waiting.pop(0)
+        for path in _named(host, text, job.user):
+            if path not in found and path != job.source:
+                found[path] = _script_text(host, path)
+                waiting += [(found[path], depth + 1)] if depth < _DEPTH else []
+    return [(text, source) for source, text in found.items()]
+
+
+def _named(host: Host, text: str, user: str) -> Iterator[str]:
+    """The files that a shell text may run: named whole, by a name in /usr/local, or to a language's program."""
+    home = "/root" if user == "root" else f"/home/{user}"
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        for before, word in zip(["", *words], words):
+            path = re.sub(r"^(~|\$HOME|\$\{HOME\})/", f"{home}/", word)
+            tried = [f"{directory}/{path}" for directory in _LOCAL] if _BARE.fullmatch(path) else [path]
+            for one in tried:
+                status = host.stat(one) if one.startswith("/") and not one.startswith(_SYSTEM) else None
+                runs = status is not None and (status.st_mode & 0o111 or _LANGUAGE.search(before))
+                if status is not None and runs and statmode.S_ISREG(status.st_mode):
+                    yield one

@@ -304,6 +304,19 @@ def test_a_script_that_a_job_names_in_another_way_is_read_too(line: str, files: 
     assert told(asked(host, "dumps")) == {"/home/d": "fail"}
 
 
+def test_programs_that_dump_by_themselves_dump_to_where_they_are_told_to() -> None:
+    usual = {"/etc/default/automysqlbackup": 'DBHOST=localhost\nBACKUPDIR="/var/lib/automysqlbackup"\n'}
+    moved = {"/etc/default/automysqlbackup": 'BACKUPDIR="/enc/dumps"\n'}
+    for files, expected in (
+        ({}, {"/var/lib/automysqlbackup": "fail"}),
+        (usual, {"/var/lib/automysqlbackup": "fail"}),
+        (moved, {"/enc/dumps": "pass"}),
+    ):
+        host = with_server(host=DiskHost(files=files))
+        host._kept["jobs"] = ([job("test -x /usr/sbin/automysqlbackup || exit 0\n/usr/sbin/automysqlbackup")], None)
+        assert told(asked(host, "dumps")) == expected
+
+
 def test_a_script_in_another_language_that_dumps_is_not_understood() -> None:
     text = '#!/usr/bin/python3\nsubprocess.run(["mysqldump", "x"], stdout=target)\n'
     host = with_server(host=DiskHost(files={"/opt/dump.py": text}))

@@ -25,8 +25,9 @@ _PROGRAMS = re.compile(
     r"\b(?:pg_dump(?:all)?|pg_basebackup|mysqldump|mariadb-dump|mariabackup|mariadb-backup|xtrabackup|mydumper)\b"
 )
 _DUMPS = re.compile(rf"(?:^|[\s/;|&(`])({_PROGRAMS.pattern}|redis-cli\s[^|;]*--rdb)(?=\s|$)")
-# programs that dump to a place of their own, unless their settings say otherwise
+# programs that dump to a place of their own, unless their settings say otherwise: these, as shell patterns
 _PLACES = {"autopostgresqlbackup": "/var/lib/autopostgresqlbackup", "automysqlbackup": "/var/lib/automysqlbackup"}
+_SETTINGS = ("/etc/default/{}", "/etc/autodbbackup.d/*.conf")
 _TARGET = re.compile(
     r"(?:(?:(?<![0-9&<>])|(?<=\s1))>{1,2}\|?\s*|\btee\s+(?:-a\s+)?"
     r"|\s(?:-f|-r|-o|-D)\s*|--(?:file|result-file|pgdata|target-dir|outputdir|rdb)"
@@ -117,7 +118,16 @@ def _written(host: Host) -> Iterator[tuple[str, str]]:
             yield from ((path, source) for path in told)
             for program, path in _PLACES.items():
                 if re.search(rf"(?:^|[\s/]){program}(?:\s|$)", text):
-                    yield path, source
+                    yield from _set(host, program) or [(path, source)]
+
+
+def _set(host: Host, program: str) -> list[tuple[str, str]]:
+    """The places that the settings of a program name, or in words what dumps where they leave that to the shell."""
+    found = []
+    for file in (path for pattern in _SETTINGS for path in host.glob(pattern.format(program))):
+        told = [value for name, _quote, value in _ASSIGNMENT.findall(host.read(file)) if name == "BACKUPDIR"]
+        found += [(value if "$" not in value else f"{program} is run", file) for value in told[-1:] if value]
+    return found
 
 
 def _foreign(host: Host, path: str) -> list[str]:

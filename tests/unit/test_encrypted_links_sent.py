@@ -67,6 +67,7 @@ PLAIN = [
     '*.* action(type="omfwd" target="192.0.2.9")',
     'action(type="omfwd"\n  target="logs.example"\n  port="514" protocol="tcp")',
     'ruleset(name="ship") {\n  action(type="omfwd" Target="192.0.2.9" Protocol="udp")\n}',
+    'template(name="t" type="string" string="%msg% # %programname%")\n*.* @@logs.example:514',
     # a driver, and the mode that would use it forgotten
     "$DefaultNetstreamDriver gtls\n*.* @@logs.example:6514",
     'action(type="omfwd" target="logs.example" protocol="tcp" StreamDriver="gtls")',

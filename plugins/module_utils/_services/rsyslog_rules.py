@@ -23,6 +23,7 @@ _ALIASES = {"panic": "emerg", "error": "err", "warn": "warning"}
 _DISCARD = ("~", "stop", "discard")
 # what only sets something up
 _SETUP = re.compile(r"(module|global|template|input|main_queue|lookup_table|timezone|parser|ruleset|set|unset)\s*[( $]")
+_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')|(?:^|\s)#.*')  # what is quoted is none
 _INCLUDE = re.compile(r'\s*(?:\$IncludeConfig\s+(\S+)|include\(.*?file\s*=\s*"([^"]+)")', re.IGNORECASE)
 
 
@@ -110,7 +111,7 @@ def _rules(path: str, lines: Sequence[str], first: int) -> Iterator[Rule]:
     """The statements of some lines; one goes on until its brackets are closed."""
     held, begun, depth = "", 0, 0
     for number, line in enumerate(lines, first):
-        bare = re.sub(r"(^|\s)#.*", "", line).strip()
+        bare = _COMMENT.sub(lambda found: found.group(1) or "", line).strip()
         if not bare:
             continue
         begun = begun or number

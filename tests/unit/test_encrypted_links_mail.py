@@ -599,6 +599,21 @@ def test_tables_of_transports(host: Links) -> None:
     }
 
 
+def test_a_pattern_with_blanks_that_leads_elsewhere(host: Links) -> None:
+    host.new().setting(header_checks="regexp:/etc/postfix/headers", relayhost="[127.0.0.1]:10025")
+    host.files["/etc/postfix/headers"] = (
+        "/^Subject: .*an invoice/ FILTER smtp:[192.0.2.9]:25\n~^X-Way: a/b~i\tFILTER smtp:[relay.example]:587\n"
+        "if !/^To: me/\n/^From: x\\/y z/\n  FILTER smtp:[other.example]\nendif\n"
+    )
+    found = statuses(relay(host)[0])
+    assert found.pop("relay: other ways") == "error"  # whatever listens at the relay's port
+    assert found == {
+        "relay → [192.0.2.x]:25": "fail",
+        "relay → [relay.example]:587": "fail",
+        "relay → [other.example]": "fail",
+    }
+
+
 def test_tables_that_are_not_read(host: Links) -> None:
     found = relay(host.setting(transport_maps="mysql:/etc/postfix/transport.cf"))[0]["relay: other ways"]
     assert (found.status, "what mysql: tables hold is not read" in found.observed) == ("error", True)

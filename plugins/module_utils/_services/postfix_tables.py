@@ -20,6 +20,8 @@ ROWS = 500
 # of these postmap can tell every row, and of the others the answer to a key
 _LISTED = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm", "texthash", "inline")
 _PATTERNS = ("regexp", "pcre", "cidr")
+# what a line of such a table begins with: blanks may stand in it, between two equal signs
+_PATTERN = re.compile(r"(!?([^\w\s!])(?:(?!\2)[^\\]|\\.)*\2[a-zA-Z]*|\S+)\s*(.*)", re.DOTALL)
 _ASKED = (*_LISTED, *_PATTERNS, "static")
 
 
@@ -92,7 +94,8 @@ def _pattern_rows(text: str) -> list[tuple[str, str]]:
     joined = re.sub(r"\n[ \t]+(?=\S)", " ", re.sub(r"(?m)^\s*#.*\n?", "", text))
     found = []
     for line in joined.splitlines():
-        pattern, _blank, value = line.strip().partition(" ") if " " in line.strip() else line.strip().partition("\t")
+        match = _PATTERN.match(line.strip())
+        pattern, value = (match[1], match[3]) if match else ("", "")
         if pattern and pattern.lower() not in ("if", "endif") and not pattern.lower().startswith(("if/", "if!")):
             found.append((pattern, value.strip()))
     return found

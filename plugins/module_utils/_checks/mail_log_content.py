@@ -222,18 +222,18 @@ def _tables(host: Host, sender: Postfix) -> Iterator[Judged]:
 
 def _rules(key: str, path: str, lines: Sequence[str]) -> Iterator[Judged]:
     """The rules of a table that write the line that they match into the log."""
-    for number, line in enumerate(lines, 1):
-        match = re.match(r"\s*(?:/((?:[^/\\]|\\.)*)/[a-zA-Z]*|(\S+))\s+([A-Za-z]+)\b", line)
-        if not match or line.lstrip().startswith(("#", "if ", "endif")) or match.group(3).upper() in _SILENT:
+    for number, line in _logical(lines):
+        match = re.match(r"(!?)([^\w\s!])((?:(?!\2)[^\\]|\\.)*)\2[a-zA-Z]*\s+([A-Za-z]+)\b", line)
+        if not match or match.group(4).upper() in _SILENT:
             continue
-        pattern, action = match.group(1) or match.group(2), match.group(3).upper()
+        negated, pattern, action = bool(match.group(1)), match.group(3), match.group(4).upper()
         source = f"{path}:{number}"
         mend = f"{source}: take the rule away, or let it be silent (IGNORE, DUNNO), and reload Postfix."
         if key in _BODIES and "body" in key:
             yield Judged(False, f"lines of messages are logged ({key}, {action})", source, mend)
-        elif _meets_subject(pattern):
+        elif _meets_subject(pattern, negated):
             yield Judged(False, f"subjects are logged ({key}, {action})", source, mend)
-        elif not _ENVELOPE.search(pattern):
+        elif negated or not _ENVELOPE.search(pattern):
             yield Judged(
                 None,
                 f"a header of messages is logged ({key}, {action}); whether it tells of contents is not known",
@@ -242,12 +242,28 @@ def _rules(key: str, path: str, lines: Sequence[str]) -> Iterator[Judged]:
             )
 
 
-def _meets_subject(pattern: str) -> bool:
+def _logical(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The lines of a table with their numbers, those that begin with a blank put behind the one that they go on."""
+    first, held = 0, ""
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if held and line[0].isspace():
+            held += f" {line.strip()}"
+            continue
+        if held:
+            yield first, held
+        first, held = number, line.strip()
+    if held:
+        yield first, held
+
+
+def _meets_subject(pattern: str, negated: bool = False) -> bool:
     """Whether a rule may match a subject."""
-    if "subject" in pattern.lower():
+    if "subject" in pattern.lower() and not negated:
         return True
     try:
-        return re.search(pattern, "Subject: x", re.IGNORECASE) is not None
+        return (re.search(pattern, "Subject: x", re.IGNORECASE) is None) is negated
     except re.error:
         return False
 

@@ -546,8 +546,10 @@ def test_how_ssh_knows_the_other(
     assert statuses(check_backup_sent, host, "peer_verified") == [status]
 
 
-def test_the_options_of_the_job_are_those_that_ssh_is_asked_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = cron(monkeypatch, "rsync -a -e 'ssh -o StrictHostKeyChecking=no -p 22' /srv/ user@192.0.2.9:srv")
+@pytest.mark.parametrize("way", ["-e 'ssh {}'", "-ae 'ssh {}'", "-a -e'ssh {}'", '-aze"ssh {}"', "--rsh='ssh {}'"])
+def test_the_options_of_the_job_are_those_that_ssh_is_asked_with(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    options = "-o StrictHostKeyChecking=no -p 22"
+    host = cron(monkeypatch, f"rsync {way.format(options)} /srv/ user@192.0.2.9:srv")
     shown = STRICT.format(host="192.0.2.9", strict="false")
     host.answers[("ssh", "-G", "-o", "StrictHostKeyChecking=no", "-p", "22", "user@192.0.2.9")] = shown
     assert statuses(check_backup_sent, host, "peer_verified") == ["fail"]
@@ -558,6 +560,8 @@ def test_the_options_of_the_job_are_those_that_ssh_is_asked_with(monkeypatch: py
     [
         ("restic --insecure-tls -r rest:https://192.0.2.9/ -p /p backup /srv", "pass", "fail"),
         ("curl -k -T /srv/x https://192.0.2.9/", "pass", "fail"),
+        ("curl -sSk -T /srv/x https://192.0.2.9/", "pass", "fail"),
+        ("curl -fkT /srv/x https://192.0.2.9/", "pass", "fail"),
         ("aws s3 cp /srv/x s3://b/ --no-verify-ssl", "pass", "fail"),
         ("kopia snapshot create /srv", "error", "error"),
         ("rsync -a /srv/ $DEST", "error", "error"),

@@ -413,14 +413,24 @@ _RSYNC_VALUED = (
 )  # fmt: skip
 
 
-def _rsync(host: Host, command: Command) -> Iterator[Outgoing]:
-    words = command.words[1:]
-    shell = command.environment.get("RSYNC_RSH", "ssh")
+_RSYNC_SHELL = r"-[^\W\d_BfMT]*?e=?"  # -e with its value in one word, behind letters that take none
+
+
+def _rsync_shell(words: Sequence[str], shell: str) -> str:
+    """The program that rsync is told to reach another machine with."""
     for word, following in zip(words, [*words[1:], ""]):
         if word.startswith("--rsh="):
             shell = word[6:]
         elif re.fullmatch(r"-[a-zA-Z]*e|--rsh", word):
             shell = following
+        elif re.match(_RSYNC_SHELL, word):
+            shell = re.sub(_RSYNC_SHELL, "", word, count=1)
+    return shell
+
+
+def _rsync(host: Host, command: Command) -> Iterator[Outgoing]:
+    words = command.words[1:]
+    shell = _rsync_shell(words, command.environment.get("RSYNC_RSH", "ssh"))
     valued = [after for word, after in zip(words, words[1:]) if word in _RSYNC_VALUED]
     places = [word for word in _arguments(words) if word != shell and word not in valued]
     for place in places:
@@ -506,13 +516,16 @@ def _ftp(_host: Host, command: Command) -> Iterator[Outgoing]:
     yield _plain(name, target, command.source, "FTP")
 
 
+_UNCHECKED = re.compile(r"-[0-9afgGiIjlLMnNOpqRsSvVZ#:]*k")  # behind other letters that take no value
+
+
 def _curl(_host: Host, command: Command) -> Iterator[Outgoing]:
     words = command.words[1:]
     uploads = any(
         re.fullmatch(r"-[a-zA-Z]*[TF]|-[TF].+|--(upload-file|form|data-binary)(=.*)?", word) for word in words
     )
     urls = [word for word in words if re.match(r"\w+://", word)]
-    lax = next((word for word in words if word in ("-k", "--insecure")), "")
+    lax = next((word for word in words if word == "--insecure" or _UNCHECKED.match(word)), "")
     for url in urls if uploads else ():
         if url.startswith("ftp://") and "--ssl-reqd" in words:
             yield replace(_by_url("curl", url.replace("ftp://", "https://", 1), command.source, lax), port="")

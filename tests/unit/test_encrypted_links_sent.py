@@ -606,6 +606,29 @@ def test_a_directory_may_be_another_machines(
     assert statuses(check_backup_sent, host, "sends") == [status]
 
 
+AUTOFS = "22 1 8:1 / / rw - ext4 /dev/vda1 rw\n30 22 0:39 / /mnt/nas rw - autofs systemd-1 rw,fd=51\n"
+
+
+@pytest.mark.parametrize(
+    ("mounted", "fstab", "status"),
+    [
+        (AUTOFS + "31 30 0:40 / /mnt/nas rw - nfs4 192.0.2.9:/x rw,sec=sys\n", "", "fail"),
+        (AUTOFS, "192.0.2.9:/x /mnt/nas nfs noauto,x-systemd.automount 0 0\n", "fail"),
+        (AUTOFS, "192.0.2.9:/x /mnt/nas nfs4 x-systemd.automount,sec=krb5p 0 0\n", "pass"),
+        (AUTOFS, "", "error"),
+        ("22 1 8:1 / / rw - ext4 /dev/vda1 rw\n", "//192.0.2.9/x /mnt/nas cifs noauto 0 0\n", "error"),
+        ("22 1 8:1 / / rw - ext4 /dev/vda1 rw\n", "#192.0.2.9:/x /mnt/nas nfs noauto 0 0\n", "not_applicable"),
+    ],
+)
+def test_a_directory_may_be_another_machines_once_it_is_used(
+    monkeypatch: pytest.MonkeyPatch, mounted: str, fstab: str, status: str
+) -> None:
+    host = cron(monkeypatch, "restic -r /mnt/nas/r -p /p backup /srv")
+    host.files["/proc/self/mountinfo"] = mounted
+    host.files["/etc/fstab"] = fstab
+    assert statuses(check_backup_sent, host, "sends") == [status]
+
+
 @pytest.mark.parametrize(
     ("section", "sends", "verified"),
     [

@@ -486,6 +486,7 @@ def cron(
         "tar c /srv | nc 192.0.2.9 9000",
         "duplicity /srv ftp://user@192.0.2.9/x",
         "aws s3 cp /srv/x s3://b/ --endpoint-url http://192.0.2.9:9000",
+        "export S3_ENDPOINT_URL=http://192.0.2.9:9000; s5cmd cp /srv/x s3://b/",
     ],
 )
 def test_backups_in_plain_fail(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -563,6 +564,8 @@ def test_the_options_of_the_job_are_those_that_ssh_is_asked_with(monkeypatch: py
         ("curl -sSk -T /srv/x https://192.0.2.9/", "pass", "fail"),
         ("curl -fkT /srv/x https://192.0.2.9/", "pass", "fail"),
         ("aws s3 cp /srv/x s3://b/ --no-verify-ssl", "pass", "fail"),
+        ("AWS_ENDPOINT_URL=http://192.0.2.9:9000 aws s3 cp /srv/x s3://b/", "error", "error"),
+        ("AWS_ENDPOINT_URL=https://192.0.2.9:9000 aws s3 cp /srv/x s3://b/", "pass", "pass"),
         ("kopia snapshot create /srv", "error", "error"),
         ("rsync -a /srv/ $DEST", "error", "error"),
         ("restic backup /srv", "error", "error"),
@@ -582,6 +585,12 @@ def test_ways_that_are_doubtful(monkeypatch: pytest.MonkeyPatch, text: str, send
 )
 def test_no_backup_leaves_the_host(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     assert statuses(check_backup_sent, cron(monkeypatch, text), "sends") == ["not_applicable"]
+
+
+def test_a_file_may_name_a_plain_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = cron(monkeypatch, "HOME=/root aws s3 sync /srv s3://b/")
+    host.files["/root/.aws/config"] = "[default]\nregion = x\nendpoint_url = http://192.0.2.9:9000\n"
+    assert statuses(check_backup_sent, host, "sends") == ["error"]
 
 
 MOUNTS = "22 1 8:1 / / rw - ext4 /dev/vda1 rw\n30 22 0:40 / /mnt/nas rw - {kind} {source} rw{options}\n"

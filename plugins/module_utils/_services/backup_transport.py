@@ -566,7 +566,16 @@ def _netcat(host: Host, command: Command) -> Iterator[Outgoing]:
             yield _plain(name, places[0], command.source, "a bare connection")
 
 
-def _s3(_host: Host, command: Command) -> Iterator[Outgoing]:
+def _has_plain_endpoint(host: Host, environment: Mapping[str, str]) -> bool:
+    """Whether the variables or the file of the AWS CLI name an endpoint in plain."""
+    told = [environment.get("AWS_ENDPOINT_URL_S3", ""), environment.get("AWS_ENDPOINT_URL", "")]
+    path = environment.get("AWS_CONFIG_FILE") or f"{environment.get('HOME', '/root')}/.aws/config"
+    if path.startswith("/") and host.stat(path) is not None:
+        told += re.findall(r"(?m)^\s*endpoint_url\s*=\s*(\S+)", host.read(path))
+    return any(url.lower().startswith("http:") for url in told)
+
+
+def _s3(host: Host, command: Command) -> Iterator[Outgoing]:
     name = os.path.basename(command.words[0])
     words = command.words[1:]
     copies = {"cp", "sync", "mv", "put", "mirror", "pipe", "rsync"} & set(words)
@@ -575,6 +584,7 @@ def _s3(_host: Host, command: Command) -> Iterator[Outgoing]:
     lax = next((w for w in words if w in ("--no-verify-ssl", "--no-check-certificate", "--insecure")), "")
     url = next((w.partition("=")[2] for w in words if w.startswith(("--endpoint-url=", "--host="))), "")
     url = url or next((b for a, b in zip(words, words[1:]) if a in ("--endpoint-url", "--host")), "")
+    url = url or (command.environment.get("S3_ENDPOINT_URL", "") if name == "s5cmd" else "")
     if name in ("s3cmd", "mc"):
         if "--no-ssl" in words:
             yield _plain(name, "", command.source, "--no-ssl")
@@ -582,6 +592,9 @@ def _s3(_host: Host, command: Command) -> Iterator[Outgoing]:
             yield unknown(BACKUP, name, f"how {name} sends is not judged", command.source)
     elif url:
         yield _by_url(name, url, command.source, lax)
+    elif name == "aws" and _has_plain_endpoint(host, command.environment):
+        # releases before 2.13, such as that of Debian 12, pass over it
+        yield unknown(BACKUP, name, "an endpoint in plain is set; whether aws heeds it is not judged", command.source)
     else:
         yield _over_tls(name, "", command.source, lax=lax)
 

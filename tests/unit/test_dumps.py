@@ -164,6 +164,16 @@ def test_a_packed_dump(pack) -> None:
     assert (found.kind, found.whole, found.rows) == ("postgresql", True, True)
 
 
+@pytest.mark.parametrize("piece", [7, 100, 1 << 20])
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_a_dump_that_was_packed_in_several_parts(pack, piece: int) -> None:
+    data, half = PLAIN.encode(), len(PLAIN) // 2
+    found = told(pack(data[:half]) + pack(data[half:]) + b"\0" * 8, piece=piece)
+    assert (found.kind, found.whole, found.rows) == ("postgresql", True, True)
+    assert told(pack(data) + pack(data[:half]), piece=piece).whole is False
+    assert told(pack(data[:half]) + pack(data[half:])[:-14], piece=piece).whole is False
+
+
 @pytest.mark.parametrize("text", [PLAIN, MARIADB, CLUSTER])
 def test_a_dump_without_its_end(text: str) -> None:
     found = told(text[: len(text) * 2 // 3])

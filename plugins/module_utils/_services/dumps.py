@@ -56,7 +56,7 @@ class Reader:
         self._unpack: Callable[[bytes], bytes] | None = None
         self._unpacker: Any = None
         self._trouble = ""
-        self._begun = False
+        self._begun, self._first = False, b""
         self._head, self._tail, self._plain = b"", b"", 0
         self._names: dict[str, set[str]] = {}
         self._tables = self._data = self._begins = self._ends = 0
@@ -68,16 +68,32 @@ class Reader:
         self.seen += len(piece)
         if not self._begun and piece:
             self._begun = True
+            self._first = piece[:8]
             self._unpacker, self._trouble = unpacker(piece)
         if self._trouble:
             return
         if self._unpacker is not None:
             try:
-                piece = self._unpacker.decompress(piece)
+                piece = self._unpacked(piece)
             except Exception as error:  # noqa: BLE001 - each way of packing has its own, and zlib's is no OSError
                 self._trouble = f"it cannot be unpacked ({type(error).__name__})"
                 return
         self._look(piece)
+
+    def _unpacked(self, piece: bytes) -> bytes:
+        """The next piece unpacked: of one packed part, or of several behind each other, as pbzip2 writes them."""
+        found = b""
+        while True:
+            if self._unpacker.eof:
+                piece = piece.lstrip(b"\0")  # what a block was filled up with
+                if not piece:
+                    return found
+                self._unpacker, self._trouble = unpacker(self._first)
+            part: bytes = self._unpacker.decompress(piece)
+            found += part
+            if not self._unpacker.eof:
+                return found
+            piece = self._unpacker.unused_data
 
     def _look(self, text: bytes) -> None:
         if len(self._head) < HEAD:

@@ -330,6 +330,8 @@ def test_a_script_in_another_language_that_dumps_is_not_understood() -> None:
         ("pg_dump -Fc -f /srv/a/b.dump klanten", ["/srv/a"]),
         ("mysqldump --result-file=/srv/a.sql --all-databases", ["/srv"]),
         ('DIR=/srv/dumps\nDAY=$(date +%u)\nmariadb-dump x 2>/dev/null | gzip > "$DIR/x-$DAY.sql.gz"', ["/srv/dumps"]),
+        ("if full\nthen\n  DIR=/srv/a\nelse\n  DIR=/srv/b\nfi\npg_dump x > $DIR/x.sql", ["pg_dump is run"]),
+        ("DIR=/srv/a\nDIR=/srv/a\nF=x\nF=y\npg_dump $F > $DIR/$F.sql", ["/srv/a"]),
         ("cd /srv/here\npg_dumpall > all.sql", ["/srv/here"]),
         ("pg_basebackup -D /srv/base/$(date +%F) -X stream", ["/srv/base"]),
         ("redis-cli --rdb /srv/r/dump.rdb", ["/srv/r"]),

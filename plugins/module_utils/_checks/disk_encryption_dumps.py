@@ -143,7 +143,10 @@ def targets(text: str) -> list[str]:
     """The directories that a shell script dumps to, or in words what dumps to where that cannot be told."""
     if not _DUMPS.search(text):
         return []
-    variables = {name: value for name, _quote, value in _ASSIGNMENT.findall(text)}
+    variables: dict[str, str] = {}
+    for name, _quote, value in _ASSIGNMENT.findall(text):
+        # one that is set to several values tells no place
+        variables[name] = value if variables.get(name, value) == value else f"${{{name}}}"
     changes = [_expanded(path, variables) for _quote, path in _CHANGE.findall(text)]
     base = changes[-1] if changes else ""
     found = []

@@ -564,6 +564,8 @@ def test_the_options_of_the_job_are_those_that_ssh_is_asked_with(monkeypatch: py
         ("curl -sSk -T /srv/x https://192.0.2.9/", "pass", "fail"),
         ("curl -fkT /srv/x https://192.0.2.9/", "pass", "fail"),
         ("aws s3 cp /srv/x s3://b/ --no-verify-ssl", "pass", "fail"),
+        ("lftp -f /root/commands", "error", "error"),
+        ("lftp <<END\nset ftp:ssl-force true\nopen 192.0.2.9\nmirror -R /srv\nEND", "error", "error"),
         ("AWS_ENDPOINT_URL=http://192.0.2.9:9000 aws s3 cp /srv/x s3://b/", "error", "error"),
         ("AWS_ENDPOINT_URL=https://192.0.2.9:9000 aws s3 cp /srv/x s3://b/", "pass", "pass"),
         ("kopia snapshot create /srv", "error", "error"),
@@ -585,6 +587,16 @@ def test_ways_that_are_doubtful(monkeypatch: pytest.MonkeyPatch, text: str, send
 )
 def test_no_backup_leaves_the_host(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     assert statuses(check_backup_sent, cron(monkeypatch, text), "sends") == ["not_applicable"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("set ftp:ssl-force on\n", "pass"), ("#set ftp:ssl-force on\n", "fail"), ("set hftp:proxy https://x\n", "fail")],
+)
+def test_a_file_may_make_lftp_want_tls(monkeypatch: pytest.MonkeyPatch, text: str, status: str) -> None:
+    host = cron(monkeypatch, "HOME=/root lftp -e 'mirror -R /srv' -u user,geheim 192.0.2.9")
+    host.files["/root/.lftprc"] = text
+    assert statuses(check_backup_sent, host, "sends") == [status]
 
 
 def test_a_file_may_name_a_plain_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -514,11 +514,20 @@ def _rclone(host: Host, command: Command) -> Iterator[Outgoing]:
                 yield from _remote(host, place, words, command.environment, command.source)
 
 
-def _lftp(_host: Host, command: Command) -> Iterator[Outgoing]:
-    text = " ".join(command.words)
+_LFTP_FILES = ("/etc/lftp.conf", "{}/.lftprc", "{}/.lftp/rc", "{}/.config/lftp/rc")  # that it obeys first
+
+
+def _lftp(host: Host, command: Command) -> Iterator[Outgoing]:
+    home = command.environment.get("HOME", "/root")
+    files = [path for path in (one.format(home) for one in _LFTP_FILES) if host.stat(path) is not None]
+    lines = [line for path in files for line in host.read(path).splitlines() if re.match(r"\s*set\s+\S*ssl", line)]
+    text = "; ".join([*lines, " ".join(command.words)])
+    if not _arguments(command.words[1:]) or "-f" in command.words:
+        yield unknown(BACKUP, "lftp", "what lftp is told by a file or its input is not judged", command.source)
+        return
     url = re.search(r"\b(ftps?|sftp|fish|https?|hftp)://(?:[^/@\s]*@)?([^/:\s,'\"]+)", text)
     target = url[2] if url else ""
-    forced = re.search(r"ssl-force\s+(yes|true|on|1)", text)
+    forced = any(re.match("yes|true|on|1", one) for one in re.findall(r"ssl-force\s+(\w+)", text)[-1:])
     lax = "ssl:verify-certificate no" if re.search(r"verify-certificate\S*\s+(no|false|off|0)", text) else ""
     if url and url[1] in ("sftp", "fish"):
         yield unknown(BACKUP, "lftp", "whether lftp knows the server's key is not judged", command.source, target)

@@ -108,6 +108,17 @@ def test_without_a_timer_nothing_runs_certbot(tmp_path: Path, jobs: Jobs) -> Non
     assert "nothing runs certbot renew regularly" in renewal(Host(), lineage(tmp_path), "nginx").faults[0]
 
 
+def test_a_script_that_a_job_names_may_run_certbot(tmp_path: Path, jobs: Jobs) -> None:
+    path = lineage(tmp_path, "")
+    script = tmp_path / "renew.sh"
+    jobs.found = [Job("root", f"sh {script} > /dev/null", 1, "/etc/cron.d/renew:1")]
+    script.write_text("#!/bin/sh\ncertbot -q renew\nsystemctl reload nginx\n")
+    found = renewal(Host(), path, "nginx")
+    assert (found.by, found.faults, found.reloads) == ("certbot", (), True)
+    script.write_text("#!/bin/sh\n# certbot -q renew\n")
+    assert renewal(Host(), path, "nginx").faults
+
+
 def test_a_timer_that_does_not_work_is_told(tmp_path: Path, jobs: Jobs) -> None:
     jobs.found = [Job("certbot.timer", "certbot -q renew", 0.5, "x", faults=("certbot.timer is masked",))]
     assert renewal(Host(), lineage(tmp_path), "nginx").faults == ("certbot.timer is masked",)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .._host import Host, Unseen
-from .jobs import Job, has_systemd, jobs
+from .jobs import Job, has_systemd, jobs, scripts_named_by
 from .units import starts_at_boot
 
 _CERTBOT = "/etc/letsencrypt"
@@ -56,7 +56,7 @@ def renewal(host: Host, path: str, server: str) -> Renewal:
 
 def _runs(host: Host, name: str, pattern: str, unit: str = "") -> tuple[list[Job], list[str]]:
     """The jobs that run something, and why none of them works."""
-    found = [job for job in jobs(host) if re.search(pattern, job.text, re.DOTALL) and not _gives_way(host, job)]
+    found = [job for job in jobs(host) if _calls(host, job, pattern) and not _gives_way(host, job)]
     working = [job for job in found if not job.faults]
     if working:
         return working, []
@@ -66,6 +66,17 @@ def _runs(host: Host, name: str, pattern: str, unit: str = "") -> tuple[list[Job
     if unit and starts_at_boot(host, unit) is False:
         why += f" ({unit} is not enabled)"
     return [], [why]
+
+
+def _calls(host: Host, job: Job, pattern: str) -> bool:
+    """Whether a job runs something, itself or by a script."""
+    lines = (line.partition("#")[0] for text in _scripts(host, job) for line in text.splitlines())
+    return bool(re.search(pattern, job.text, re.DOTALL)) or any(re.search(pattern, line) for line in lines)
+
+
+def _scripts(host: Host, job: Job) -> list[str]:
+    """The texts of the scripts that a job names."""
+    return [text for text, _source in scripts_named_by(host, job)[1:]]
 
 
 def _failed(working: Iterable[Job]) -> str:
@@ -120,7 +131,7 @@ def _certbot(host: Host, path: str, server: str) -> Renewal | None:
     if told.get("authenticator") == "manual" and not told.get("manual_auth_hook", "").replace("None", ""):
         faults.append("the proof of the domain is given by hand (authenticator = manual)")
     hooks = [told.get(name, "") for name in ("renew_hook", "deploy_hook", "post_hook")]
-    hooks += [job.text for job in working]
+    hooks += [text for job in working for text in (job.text, *_scripts(host, job))]
     hooks += _hook_scripts(host, base)
     reloads = told.get("installer") == server or _tells(server, hooks) or _reloaded_anyway(host, server)
     return Renewal("certbot", conf, tuple(dict.fromkeys(faults)), reloads, failed=_failed(working))
@@ -158,7 +169,7 @@ def _dehydrated(host: Host, path: str, server: str) -> Renewal | None:
     if not re.search(r"/dehydrated/", path):
         return None
     working, faults = _runs(host, "dehydrated --cron", r"\bdehydrated\b.*(\s-c\b|--cron)")
-    hooks = [job.text for job in working]
+    hooks = [text for job in working for text in (job.text, *_scripts(host, job))]
     for conf in ("/etc/dehydrated/config", *host.glob("/etc/dehydrated/conf.d/*.sh")):
         if host.stat(conf) is None:
             continue
@@ -174,7 +185,7 @@ def _lego(host: Host, path: str, server: str) -> Renewal | None:
     if host.stat(f"{stem}.json") is None or os.path.basename(os.path.dirname(stem)) != "certificates":
         return None
     working, faults = _runs(host, "lego renew", r"\blego\b.*\b(renew|run)\b")
-    hooks = [job.text for job in working]
+    hooks = [text for job in working for text in (job.text, *_scripts(host, job))]
     reloads = _tells(server, hooks) or _reloaded_anyway(host, server)
     return Renewal("lego", f"{stem}.json", tuple(faults), reloads, failed=_failed(working))
 

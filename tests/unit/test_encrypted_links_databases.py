@@ -490,6 +490,8 @@ def test_everybody_is_let_in_without_grant_tables() -> None:
 def test_a_name_counts_only_where_names_are_looked_up() -> None:
     host = mariadb([account("webshop", "app.example")], skip_name_resolve="ON")
     assert one(host, "mariadb").status == "pass"
+    everywhere = mariadb([account("webshop", "")], skip_name_resolve="ON")
+    assert one(everywhere, "mariadb").status == "fail"
 
 
 @pytest.mark.parametrize(

@@ -486,7 +486,8 @@ def _from_elsewhere(host: Host, question: Question, account: Account, variables:
     if network is not None:
         way = tunnelled(host, question, str(network))
         return bool(_without([network], _own(host))) and not (way is not None and way.good)
-    if "%" in place or "_" in place or ":" in place or re.match(r"[\d.]+", place):
+    # without a host, it may come from everywhere
+    if not place or "%" in place or "_" in place or ":" in place or re.match(r"[\d.]+", place):
         return True
     if variables.get("skip_name_resolve", "OFF").upper() == "ON":
         return False  # names are never looked up

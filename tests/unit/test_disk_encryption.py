@@ -447,6 +447,11 @@ def test_a_key_file_on_a_plain_disk_fails_by_whatever_name_the_device_goes(name:
     assert "secret" not in found.observed
 
 
+def test_a_device_may_be_named_by_its_label() -> None:
+    files = {"/etc/crypttab": f'other LABEL="Klanten" {KEY} luks\n', KEY: ""}
+    assert keys(files=files, links={"/dev/disk/by-label/Klanten": "/dev/vdb"}).status == "fail"
+
+
 def test_a_key_file_on_an_encrypted_disk_passes_and_one_that_is_gone_does_not() -> None:
     line = "data /dev/vdb {} luks\n"
     assert keys(files={"/etc/crypttab": line.format("/enc/key"), "/enc/key": ""}).status == "pass"

@@ -118,11 +118,12 @@ def _is_of(host: Host, entry: Entry, device: Device, below: Iterable[Device]) ->
     if entry.name == device.dm_name:
         return True
     tag, equals, value = entry.device.partition("=")
-    value = value.strip('"').lower()
+    value = value.strip('"')
     if equals and tag == "UUID":
-        return device.dm_uuid.split("-")[2:3] == [value.replace("-", "")]
+        return device.dm_uuid.split("-")[2:3] == [value.replace("-", "").lower()]
     names = {one.name for one in below}
     if equals:
+        value = value.lower() if tag == "PARTUUID" else value  # labels keep their capitals
         return os.path.basename(host.real(f"/dev/disk/by-{tag.lower()}/{value}")) in names
     return os.path.basename(host.real(entry.device)) in names
 

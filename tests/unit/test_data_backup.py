@@ -682,6 +682,21 @@ def test_on_which_file_system_it_lies(
 
 
 @pytest.mark.parametrize(
+    "kind, fstab",
+    [("autofs", ""), ("autofs", "backup.example:/x /mnt nfs noauto,x-systemd.automount\n"),
+     ("ext4", "backup.example:/x /mnt/backup nfs noauto 0 0\n")],
+)  # fmt: skip
+def test_what_is_mounted_on_demand_is_not_known(
+    host: BackupHost, monkeypatch: pytest.MonkeyPatch, kind: str, fstab: str
+) -> None:
+    mount = Mount(1, 0, "", "/", "/mnt" if kind == "autofs" else "/", kind, "x", {})
+    monkeypatch.setattr(data_backup_where.mounts, "view", lambda _host: View(0, "", (mount,)))
+    host.files["/etc/fstab"] = fstab
+    env(host, "/mnt/backup")
+    assert one(host, "elsewhere").status == "error"
+
+
+@pytest.mark.parametrize(
     "option, status",
     [
         ("rclone.program='ssh -F /c backup.example'", "pass"),

@@ -638,6 +638,7 @@ AUTOFS = "22 1 8:1 / / rw - ext4 /dev/vda1 rw\n30 22 0:39 / /mnt/nas rw - autofs
         (AUTOFS, "192.0.2.9:/x /mnt/nas nfs4 x-systemd.automount,sec=krb5p 0 0\n", "pass"),
         (AUTOFS, "", "error"),
         ("22 1 8:1 / / rw - ext4 /dev/vda1 rw\n", "//192.0.2.9/x /mnt/nas cifs noauto 0 0\n", "error"),
+        ("22 1 8:1 / / rw - ext4 /dev/vda1 rw\n", "192.0.2.9:/x /mnt/nas nfs noauto 0 0\n", "error"),
         ("22 1 8:1 / / rw - ext4 /dev/vda1 rw\n", "#192.0.2.9:/x /mnt/nas nfs noauto 0 0\n", "not_applicable"),
     ],
 )

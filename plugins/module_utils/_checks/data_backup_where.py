@@ -115,7 +115,11 @@ _NETWORK = (
 def _of_path(host: Host, path: str) -> Place:
     if not path.startswith("/"):
         return Place(None, "it is a relative path, and from where is not known")
-    mount = mounts.view(host).mount_of(host.real(path))
+    real = host.real(path)
+    mounted = mounts.view(host).mount_of(real)
+    mount = mounts.on_demand(host, real, mounted, re.compile("|".join(map(re.escape, _NETWORK))))
+    if mount.type == "autofs" or mount is not mounted:
+        return Place(None, f"what is mounted at {mount.point} on demand is not known")
     if mount.type in _NETWORK:
         machine = re.split(r":|//|/", mount.source.lstrip("/"))[0].rpartition("@")[2]
         place = _of_machine(host, machine)

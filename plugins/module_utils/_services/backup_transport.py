@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from .._host import Host, Unseen
 from . import backup_jobs
 from .backup_jobs import UNKNOWN, Call, Command
-from .mounts import Mount
 from .outgoing import Outgoing, stays_here, unknown
 
 BACKUP = "backup"
@@ -36,7 +35,6 @@ _HTTPS_REMOTES = frozenset(
 _WRAPPING_REMOTES = ("alias", "cache", "chunker", "compress", "crypt", "hasher")
 _COPYING = ("lsyncd", "csync2", "syncthing", "rclone")  # that run all the time
 _SSH_VALUED = "BbcDEeFIiJLlmOopPQRSWw"
-_FSTAB = "/etc/fstab"
 _NETWORK_FILE_SYSTEMS = re.compile(r"(nfs4?|cifs|smb3|9p|ceph|glusterfs|lustre|fuse\.\S+)")
 
 
@@ -157,10 +155,11 @@ def _directory(host: Host, path: str, program: str, source: str) -> Iterator[Out
         return
     longest = max(len(one.point) for one in below)
     top = [one for one in below if len(one.point) == longest][-1]  # the last one lies on it
-    mount = _on_demand(host, real, top)
-    if mount.type == "autofs":
+    mount = mounts.on_demand(host, real, top, _NETWORK_FILE_SYSTEMS)
+    if mount.type == "autofs" or (mount is not top and top.type != "autofs"):
         why = f"what is mounted at {mount.point} on demand is not known"
         yield unknown(BACKUP, f"{program}, {mount.point}", why, source)
+        return
     if not _NETWORK_FILE_SYSTEMS.fullmatch(mount.type):
         return
     target = re.sub(r"^//([^/]+)/.*|^(\[[^\]]+\]|[^:/]+):.*", lambda m: m[1] or m[2], mount.source).strip("[]")
@@ -175,18 +174,6 @@ def _directory(host: Host, path: str, program: str, source: str) -> Iterator[Out
             yield _plain(program, target, source, f"{mount.point} is NFS without sec=krb5p or xprtsec")
     else:
         yield unknown(BACKUP, where, f"whether {mount.type} at {mount.point} encrypts is not judged", source, target)
-
-
-def _on_demand(host: Host, path: str, mount: Mount) -> Mount:
-    """What fstab mounts where a path lies, if that is another machine's and not mounted now; else what is mounted."""
-    lines = host.read(_FSTAB).splitlines() if host.stat(_FSTAB) is not None else []
-    for device, point, kind, *options in (line.split() for line in lines if len(line.split()) > 2):
-        inside = f"{path}/".startswith(f"{point.rstrip('/')}/") and not device.startswith("#")
-        deeper = len(point.rstrip("/")) > len(mount.point) or (mount.type == "autofs" and point == mount.point)
-        if inside and deeper and _NETWORK_FILE_SYSTEMS.fullmatch(kind):
-            given = dict(one.partition("=")[::2] for one in (options or [""])[0].split(","))
-            mount = replace(mount, type=kind, source=device, point=point, options=given)
-    return mount
 
 
 # -- SSH --------------------------------------------------------------------------------------------------------------

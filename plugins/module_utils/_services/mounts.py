@@ -13,11 +13,12 @@ import errno
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._host import Host, Unseen
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+_FSTAB = "/etc/fstab"
 _LINKS = 40  # as many as Linux follows in one path
 
 
@@ -98,6 +99,18 @@ def _view(host: Host, pid: int) -> View:
     parsed = tuple(parse(host.read(f"{directory}/mountinfo")))
     foreign = pid and (_link(f"{directory}/ns/mnt") != _link("/proc/self/ns/mnt") or _link(f"{directory}/root") != "/")
     return View(pid, f"{directory}/root" if foreign else "", parsed)
+
+
+def on_demand(host: Host, path: str, mount: Mount, kinds: re.Pattern[str]) -> Mount:
+    """What fstab mounts where a path lies, if that is of these kinds and not mounted now; else what is mounted."""
+    lines = host.read(_FSTAB).splitlines() if host.stat(_FSTAB) is not None else []
+    for device, point, kind, *options in (line.split() for line in lines if len(line.split()) > 2):
+        inside = _is_below(path, point.rstrip("/") or "/") and not device.startswith("#")
+        deeper = len(point.rstrip("/")) > len(mount.point) or (mount.type == "autofs" and point == mount.point)
+        if inside and deeper and kinds.fullmatch(kind):
+            given = dict(one.partition("=")[::2] for one in (options or [""])[0].split(","))
+            mount = replace(mount, type=kind, source=device, point=point, options=given)
+    return mount
 
 
 def parse(text: str) -> list[Mount]:

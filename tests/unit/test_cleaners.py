@@ -233,6 +233,11 @@ def test_a_name_like_those_of_debians_jobs_makes_no_job_known(
         ("find $LOGS -name '*.gz' -delete", False),
         ("rm -f /var/log/nginx/*.9.gz", True),
         ("tmpreaper 30d /tmp", True),
+        ("find /var/log/nginx -mtime +1 -exec gzip {} \\;", True),
+        ("find /var/log -name '*.log' -size +100M -exec truncate -s 0 {} \\;", False),
+        ("find /var/log/nginx -name '*.gz' -mtime +30 -exec sh -c 'rm -f \"$1\"' _ {} \\;", False),
+        ("find /var/log/nginx -mtime +30 -execdir mv {} /srv/old +", False),
+        ("find /var/log/nginx -mtime +730 -exec rm -f {} \\; -exec /opt/tidy {} \\;", False),
         ("systemctl start tidy", False),
     ],
 )

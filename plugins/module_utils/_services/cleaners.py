@@ -155,6 +155,7 @@ _HARMLESS_COMMANDS = frozenset(
         "[ [[ : test true false echo printf exit return set unset export local read sleep date cat grep egrep head",
         "tail cut tr sort uniq wc awk stat ls df du id logger mail mailx sendmail curl wget cd pwd mkdir touch",
         "basename dirname hostname uname umask ulimit trap wait fi done esac for case shift break continue",
+        "chmod chown chgrp",
         "borg restic tar gzip xz zstd bzip2 cp rsync scp mysqldump mariadb-dump pg_dump pg_dumpall pg_basebackup",
         "redis-cli mysqlcheck aide rkhunter apt apt-get ntpdate fstrim debsecan",
         "journalctl",  # what it throws away of the journal is looked at with the journal
@@ -163,6 +164,7 @@ _HARMLESS_COMMANDS = frozenset(
 )
 _DANGEROUS_WORD = re.compile(r"--?(?:del|delete|remove|purge)|-delete|-exec|/dev/null$")
 # what these destroy is told by cleaners() and logrotate_runs(), where they are given whole paths
+_DESTROYING = frozenset(["rm", "unlink", "shred"])  # what find may run to destroy a file
 _TOLD_BY_PATH = frozenset(["find", "rm", "unlink", "shred", "truncate", "mv", "tmpreaper", "tmpwatch", "savelog"])
 _TOLD = frozenset(["logrotate", "systemd-tmpfiles"])
 _UNIT_COMMANDS = re.compile(
@@ -193,14 +195,25 @@ def _is_known(command: Sequence[str], fed_by_find: bool) -> bool:
     name = os.path.basename(words[0])
     if name == "xargs":
         given = [word for word in words[1:] if not word.startswith("-")]
-        return fed_by_find and bool(given) and given[0] in ("rm", "unlink", "shred")
+        return fed_by_find and bool(given) and given[0] in _DESTROYING
     if name in _TOLD_BY_PATH:
-        return _whole_paths(words)
+        return _whole_paths(words) and all(_is_known_of_find(inner) for inner in _run_by_find(words))
     if name in _TOLD or _UNIT_COMMANDS.match(" ".join([name, *words[1:]])):
         return True
     if list(_emptied(words)):
         return False
     return name in _HARMLESS_COMMANDS and not any(map(_DANGEROUS_WORD.match, words[1:]))
+
+
+def _run_by_find(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The commands that find runs for each file."""
+    for place, word in enumerate(words):
+        if word in ("-exec", "-execdir", "-ok", "-okdir"):
+            yield list(itertools.takewhile(lambda inner: inner not in (";", "+"), words[place + 1 :]))
+
+
+def _is_known_of_find(command: Sequence[str]) -> bool:
+    return os.path.basename(command[0] if command else "") in _DESTROYING or _is_known(command, fed_by_find=False)
 
 
 def _whole_paths(words: Sequence[str]) -> bool:
@@ -496,7 +509,7 @@ def _find_word(rest: list[str], found: _Found) -> int:
     word, value = rest[0], rest[1] if len(rest) > 1 else ""
     if word in ("-exec", "-execdir"):
         end = next((place for place, item in enumerate(rest) if item in (";", "+")), len(rest) - 1)
-        found.deletes = found.deletes or os.path.basename(value) in ("rm", "unlink", "shred")
+        found.deletes = found.deletes or os.path.basename(value) in _DESTROYING
         return end + 1
     if word in _FIND_AGES:
         unit, found.by = _FIND_AGES[word]

@@ -190,13 +190,15 @@ def test_how_logrotate_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
         "nice /usr/sbin/logrotate -f --state=/s2 /etc/other.conf /etc/more.conf",
         "/usr/sbin/logrotate -s /s3 /etc/third.conf",
         "/usr/sbin/logrotate -d /etc/logrotate.conf",
+        "/usr/sbin/logrotate -vf -l /var/log/logrotate.log /etc/fourth.conf",
         "logrotate-all",
     ]
     monkeypatch.setattr(jobs, "jobs", lambda host: [Job(text, text, 1.0, "") for text in texts])
-    assert [(run.paths, run.state) for run in cleaners.logrotate_runs(Host())] == [
-        (("/etc/logrotate.conf",), "/var/lib/logrotate/status"),
-        (("/etc/other.conf", "/etc/more.conf"), "/s2"),
-        (("/etc/third.conf",), "/s3"),
+    assert [(run.paths, run.state, run.forced) for run in cleaners.logrotate_runs(Host())] == [
+        (("/etc/logrotate.conf",), "/var/lib/logrotate/status", False),
+        (("/etc/other.conf", "/etc/more.conf"), "/s2", True),
+        (("/etc/third.conf",), "/s3", False),
+        (("/etc/fourth.conf",), "/var/lib/logrotate/status", True),
     ]
 
 

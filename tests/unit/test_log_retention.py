@@ -274,6 +274,13 @@ def test_rotation_that_keeps_long_enough(world: World, rules: str, status: str) 
     assert statuses(world.ask("rotation")) == {status}
 
 
+def test_rotation_that_is_forced_waits_for_no_month(world: World) -> None:
+    world.rotate("monthly\nrotate 24\n")
+    world.write("access.log", 0.5)
+    world.jobs[0] = replace(world.jobs[0], text=world.jobs[0].text.replace("logrotate ", "logrotate -f ", 1))
+    assert "logrotate (rotate 24, forced) keeps a line 24 days" in one(world.ask("rotation"), "fail").observed
+
+
 def test_rotation_that_does_not_run_is_told_but_breaks_nothing(world: World) -> None:
     world.rotate(STOCK)
     world.write("access.log", 0.5)

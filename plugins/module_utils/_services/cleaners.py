@@ -84,11 +84,15 @@ def _compiled(root: str, deep: bool) -> tuple[str, re.Pattern[str]]:
 
 @dataclass(frozen=True)
 class LogrotateRun:
-    """One way in which logrotate is run: its configuration files, its state file, and what runs it."""
+    """One way in which logrotate is run: its configuration files, its state file, and what runs it.
+
+    forced: it rotates at each run, whatever its rules say of when.
+    """
 
     paths: tuple[str, ...]
     state: str
     job: Job
+    forced: bool = False
 
 
 def logrotate_runs(host: Host) -> list[LogrotateRun]:
@@ -102,15 +106,18 @@ def _logrotate_runs(host: Host) -> Iterator[LogrotateRun]:
             if os.path.basename(command[0]) != "logrotate":
                 continue
             state, paths, words = "/var/lib/logrotate/status", [], iter(command[1:])
+            forced = any(re.fullmatch(r"--force|-[a-z?]*f[a-z?]*", word) for word in command[1:])
             for word in words:
                 if word in ("-s", "--state"):
                     state = next(words, state)
+                elif word in ("-l", "--log", "-m", "--mail"):
+                    next(words, "")
                 elif word.startswith("--state="):
                     state = word.partition("=")[2]
                 elif not word.startswith("-"):
                     paths.append(word)
             if not {"-d", "--debug"} & set(command) and paths:
-                yield LogrotateRun(tuple(paths), state, job)
+                yield LogrotateRun(tuple(paths), state, job, forced)
 
 
 def cleaners(host: Host) -> list[Cleaner]:

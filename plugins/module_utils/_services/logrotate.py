@@ -616,7 +616,15 @@ INTERVALS = {
     "monthly": (28.0, 31.0),
     "yearly": (365.0, 366.0),
     "size": (0.0, math.inf),
+    "forced": (0.0, 0.0),  # logrotate -f
 }
+
+
+def forced(stanza: Stanza) -> Stanza:
+    """A stanza as `logrotate -f` takes it: each run rotates, whatever it says of when."""
+    # one that says hourly stays so, for its archives carry the hour in their names
+    criterion = "hourly" if stanza.rules.criterion == "hourly" else "forced"
+    return replace(stanza, rules=replace(stanza.rules, criterion=criterion, minsize=0, minage=0))
 
 
 # how often an archive's name changes, by the finest part of its date

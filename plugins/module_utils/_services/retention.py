@@ -65,6 +65,7 @@ def rotations(host: Host, family: Family) -> list[Rotation]:
             there = host.stat(log) is not None
             stanza = configuration.stanza_of(log) if there else configuration.stanza_to_be(log)
             if stanza is not None:
+                stanza = logrotate.forced(stanza) if run.forced else stanza
                 found.append(Rotation(log, run, stanza, logrotate.hindrance(host, stanza, log)))
     return sorted(found, key=lambda rotation: (bool(rotation.run.job.faults), bool(rotation.hindrance)))
 

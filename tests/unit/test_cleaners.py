@@ -258,6 +258,9 @@ def test_a_job_is_known_when_all_that_it_runs_is(
         ("python3 /opt/tidy.py", False),
         ("/usr/lib/php/sessionclean", True),
         ("cd / && run-parts --report /etc/cron.hourly", True),
+        ("test -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }", True),
+        ("run-parts /etc/cron.nightly", False),
+        ("cd / && run-parts --report /etc/cron.hourly && run-parts /root/jobs", False),
         ("mysqldump --all-databases | gzip > /srv/backup/db.sql.gz", False),  # it empties a file, if not a log
         ("restic backup /etc /var/www >/dev/null 2>&1", True),
         ("if [ -x /usr/bin/borg ]; then borg create /srv/b::x /etc; fi", True),

@@ -147,9 +147,14 @@ def unknown_jobs(host: Host) -> list[Job]:
 
 
 def _only_harmless(job: Job) -> bool:
-    return job.name.startswith("the line in") and bool(_HARMLESS_LINE.search(job.text))
+    if not job.name.startswith("the line in"):
+        return False
+    run = re.findall(r"\brun-parts\b((?: -\S+)*) *([^\s;&|]*)", job.text)
+    return all(_LOOKED_AT.fullmatch(directory) for _options, directory in run) and bool(_HARMLESS_LINE.search(job.text))
 
 
+# directories whose scripts are jobs of their own
+_LOOKED_AT = re.compile(r"/etc/cron\.(?:hourly|daily|weekly|monthly|yearly)/?")
 # lines of cron that Debian's packages bring
 _HARMLESS_LINE = re.compile(
     r"\brun-parts\b|\banacron\b|/usr/lib/php\d?/sessionclean|\bcertbot\b|\bdebian-sa1\b|/usr/lib/sysstat/|"

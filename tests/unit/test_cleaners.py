@@ -280,6 +280,7 @@ def test_which_lines_of_cron_are_known(monkeypatch: pytest.MonkeyPatch, host: Ho
     [
         "cat /dev/null > /var/log/nginx/access.log",
         ": >/var/log/nginx/access.log",
+        "cat /dev/null>/var/log/nginx/access.log",
         "webalizer /var/log/nginx/access.log && > /var/log/nginx/access.log",
         "cp /dev/null /var/log/nginx/access.log",
         "mv /var/log/nginx/access.log /srv/x",
@@ -290,7 +291,10 @@ def test_what_empties_or_takes_away_a_log(text: str) -> None:
     assert (found.roots, found.days, found.clear) == (("/var/log/nginx/access.log",), 0, False)
 
 
-@pytest.mark.parametrize("text", ["echo x >> /var/log/a.log", "true > /dev/null 2>&1", "date 2>>/a &> /dev/null"])
+@pytest.mark.parametrize(
+    "text",
+    ["echo x >> /var/log/a.log", "echo x>>/var/log/a.log", "true > /dev/null 2>&1", "date 2>>/a &> /dev/null"],
+)
 def test_what_empties_nothing(text: str) -> None:
     assert of(text) == []
 

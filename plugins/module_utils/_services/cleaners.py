@@ -239,7 +239,7 @@ def _whole_paths(words: Sequence[str]) -> bool:
 def _emptied(words: Sequence[str]) -> Iterator[str]:
     """The files that a command's redirections empty."""
     for place, word in enumerate(words):
-        found = re.match(r"\d?>(?!>)\|?(.*)", word, re.DOTALL)
+        found = re.match(r"[^<>]*>(?!>)\|?(.*)", word, re.DOTALL)
         if found:
             target = found.group(1) or "".join(words[place + 1 : place + 2])
             if target.startswith("/") and not target.startswith("/dev/"):

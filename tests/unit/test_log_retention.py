@@ -787,6 +787,7 @@ def test_logs_sent_to_another_machine(world: World) -> None:
         (800, {"MaxRetentionSec": "731d", "MaxFileSec": "1d", "Storage": "persistent"}, ["pass", "fail"]),
         (730, {"MaxRetentionSec": "731d", "MaxFileSec": "1month", "Storage": "persistent"}, ["pass", "fail"]),
         (9, {"MaxRetentionSec": "731d", "MaxFileSec": "1d", "Storage": "volatile"}, ["fail", "pass"]),
+        (9, {"MaxRetentionSec": "700d", "MaxFileSec": "0", "Storage": "persistent"}, ["fail", "fail"]),
     ],
 )
 def test_logs_in_the_journal(

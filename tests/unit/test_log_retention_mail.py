@@ -160,6 +160,8 @@ def test_a_journal_with_limits_that_serve_keeps_and_destroys(world: World) -> No
         ({"MaxRetentionSec": ""}, "pass", "fail", "no MaxRetentionSec"),
         ({"MaxRetentionSec": "188d"}, "pass", "fail", "MaxRetentionSec 188 days"),
         ({"MaxFileSec": ""}, "fail", "fail", "MaxFileSec 31 days"),
+        ({"MaxFileSec": "0"}, "error", "fail", "MaxFileSec switched off"),
+        ({"MaxRetentionSec": "180d", "MaxFileSec": "infinity"}, "fail", "fail", "MaxFileSec switched off"),
     ],
 )
 def test_limits_of_time(world: World, limits: dict[str, str], kept: str, destroyed: str, why: str) -> None:

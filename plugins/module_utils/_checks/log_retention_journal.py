@@ -9,6 +9,7 @@ PRIVATE to the collection.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -22,8 +23,10 @@ _ARCHIVED = "/var/log/journal/0123456789abcdef0123456789abcdef/system@0123456789
 
 
 def file_days(case: Case) -> float:
-    """The most days that one file of the journal spans."""
-    return journald.days(case.host, "MaxFileSec") or _FILE_DAYS
+    """The most days that one file of the journal spans; infinite where 0 switches that limit off."""
+    told = journald.settings(case.host).get("MaxFileSec", ("", ""))[0]
+    days = math.inf if told == "infinity" else jobs.span_days(told)
+    return _FILE_DAYS if days is None else days or math.inf
 
 
 def where(case: Case, key: str) -> str:
@@ -51,7 +54,8 @@ def destroying(case: Case) -> list[Layer]:
     if oldest is not None and oldest < case.gone:
         return [Layer(OBSERVED, False, f"oldest entry {oldest:%Y-%m-%d}", HEADER)]
     span, source = file_days(case), where(case, "MaxRetentionSec")
-    how = f"MaxRetentionSec {limit:.0f} days, MaxFileSec {span:.0f} days" if limit else "no MaxRetentionSec is set"
+    files = f"MaxFileSec {span:.0f} days" if math.isfinite(span) else "MaxFileSec switched off"
+    how = f"MaxRetentionSec {limit:.0f} days, {files}" if limit else "no MaxRetentionSec is set"
     if not limit or limit + span > case.gone_days:
         return [Layer(CONFIGURED, False, f"nothing destroys entries in time: {how}", source)]
     return [Layer(CONFIGURED, True, how, source)]

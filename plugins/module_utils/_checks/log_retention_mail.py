@@ -113,8 +113,11 @@ def _by_time(case: Case) -> Layer:
         return Layer(CONFIGURED, True, "no limit of time", source)
     if limit - span + JITTER_DAYS < case.kept_days:
         # a file goes once its first line is too old, and the last one with it
-        said = f"MaxRetentionSec {limit:.0f} days with files of {span:.0f} days keeps a line {limit - span:.0f} days"
-        return Layer(CONFIGURED, False, said, source)
+        days = f"files of {span:.0f} days keeps a line {limit - span:.0f} days"
+        days = days if math.isfinite(span) else "files of any age keeps a line for an unknown time"
+        said = f"MaxRetentionSec {limit:.0f} days with {days}"
+        told = math.isfinite(span) or limit + JITTER_DAYS < case.kept_days
+        return Layer(CONFIGURED, False if told else None, said, source)
     return Layer(CONFIGURED, True, f"MaxRetentionSec {limit:.0f} days, MaxFileSec {span:.0f} days", source)
 
 

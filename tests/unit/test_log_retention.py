@@ -797,7 +797,10 @@ def test_logs_in_the_journal(
     monkeypatch.setattr(journald, "settings", lambda host: {key: (value, "/j:1") for key, value in settings.items()})
     monkeypatch.setattr(journald, "oldest", lambda host: ago(oldest))
     monkeypatch.setattr(Host, "processes", lambda host: [])
+    monkeypatch.setattr(journald, "running", lambda host: Layer(RUNNING, True, "loaded"))
     assert [finding.status for finding in world.ask("journal")] == wanted
+    monkeypatch.setattr(journald, "running", lambda host: Layer(RUNNING, None, "journald.conf changed", "/j"))
+    assert "pass" not in statuses(world.ask("journal"))
 
 
 @pytest.mark.parametrize(
@@ -817,5 +820,6 @@ def test_what_others_throw_away_of_the_journal(
     monkeypatch.setattr(journald, "settings", lambda host: {key: (value, "/j:1") for key, value in settings.items()})
     monkeypatch.setattr(journald, "oldest", lambda host: ago(730))
     monkeypatch.setattr(Host, "processes", lambda host: [])
+    monkeypatch.setattr(journald, "running", lambda host: Layer(RUNNING, True, "loaded"))
     world.jobs.append(replace(CRON, text=command))
     assert [finding.status for finding in world.ask("journal")] == [status, "pass"]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from .._finding import ERROR, NOT_APPLICABLE, OBSERVED, Finding, Layer
 from .._host import Host, Unseen
 from .._measure import Check, Question
-from .._services import listeners, logfamilies, web
+from .._services import journald, listeners, logfamilies, web
 from .._services.logfamilies import Family
 from .._services.virtualhost import PIPE, STREAM, SYSLOG, AccessLog, ErrorLog, WebServer
 from .log_retention_case import NAME, Case, case_of, some
@@ -161,10 +161,14 @@ def _web_in_journal(host: Host, case: Case) -> Iterator[Finding]:
     if any(process.name in ("rsyslogd", "syslog-ng") for process in host.processes()):
         what = "the syslog daemon writes these lines to files that are not judged"
         yield case.error("journal", "syslog", what, source, own_files)
+    running = journald.running(host)
+    unloaded = [] if running.good else [running]
     if any(map(_is_local, views)):
-        yield case.finding("journal", "the journal: kept", case.kept, [], own_files, needed=keeping(case, source))
+        kept = [*keeping(case, source), *unloaded]
+        yield case.finding("journal", "the journal: kept", case.kept, [], own_files, needed=kept)
     limits = f"set MaxRetentionSec={math.ceil(case.period.max_days)}d and MaxFileSec=1d in journald.conf"
-    yield case.finding("journal", "the journal: destroyed", case.destroyed, [], limits, needed=destroying(case))
+    destroyed = [*destroying(case), *unloaded]
+    yield case.finding("journal", "the journal: destroyed", case.destroyed, [], limits, needed=destroyed)
 
 
 def _is_local(log: AccessLog | ErrorLog) -> bool:

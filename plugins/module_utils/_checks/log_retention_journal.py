@@ -34,14 +34,30 @@ def where(case: Case, key: str) -> str:
     return journald.settings(case.host).get(key, ("", "journald.conf"))[1]
 
 
+def by_time(case: Case) -> Layer:
+    """Whether the limit of time leaves lines long enough."""
+    limit, span, source = journald.days(case.host, "MaxRetentionSec"), file_days(case), where(case, "MaxRetentionSec")
+    if not limit:
+        return Layer(CONFIGURED, True, "no limit of time", source)
+    if limit - span + JITTER_DAYS < case.kept_days:
+        # a file goes once its first line is too old, and the last one with it
+        days = f"files of {span:.0f} days keeps a line {limit - span:.0f} days"
+        days = days if math.isfinite(span) else "files of any age keeps a line for an unknown time"
+        said = f"MaxRetentionSec {limit:.0f} days with {days}"
+        told = math.isfinite(span) or limit + JITTER_DAYS < case.kept_days
+        return Layer(CONFIGURED, False if told else None, said, source)
+    return Layer(CONFIGURED, True, f"MaxRetentionSec {limit:.0f} days, MaxFileSec {span:.0f} days", source)
+
+
 def keeping(case: Case, source: str) -> list[Layer]:
     """What tells whether the journal keeps lines long enough. source: of what writes into it."""
-    oldest, limit = journald.oldest(case.host), journald.days(case.host, "MaxRetentionSec")
+    oldest = journald.oldest(case.host)
     said = f"oldest entry {oldest:%Y-%m-%d}" if oldest else "no entry"
     if not journald.is_persistent(case.host):
         return [Layer(CONFIGURED, False, "the journal is lost at every start of the host", source)]
-    if limit and limit + JITTER_DAYS < case.kept_days:
-        return [Layer(CONFIGURED, False, f"MaxRetentionSec keeps {limit:.0f} days", where(case, "MaxRetentionSec"))]
+    limit = by_time(case)
+    if limit.good is not True:
+        return [limit]
     if oldest is not None and oldest <= case.cutoff + QUIET:
         return [Layer(OBSERVED, True, f"{said}, as old as the period", HEADER), *thrown_away(case)]
     said += "; the journal's limit of size may throw entries away sooner"

@@ -19,8 +19,8 @@ from .._finding import CONFIGURED, NOT_APPLICABLE, OBSERVED, Finding, Layer
 from .._services import journald, listeners, origin
 from .._services.mail_logs import mail_logs
 from .._services.virtualhost import MAIL, MAIL_PART, LogFile
-from .log_retention_case import HARDEN, JITTER_DAYS, NAME, QUIET, Case, some
-from .log_retention_journal import HEADER, destroying, file_days, thrown_away, where
+from .log_retention_case import HARDEN, NAME, QUIET, Case, some
+from .log_retention_journal import HEADER, by_time, destroying, file_days, thrown_away, where
 from .log_retention_kept import since_day
 
 _OF_MAIL = "SYSLOG_FACILITY=2"
@@ -103,22 +103,8 @@ def _keeping(case: Case) -> list[Layer]:
     """What tells whether the journal keeps all lines: its limits of time, of size and of files, and what it has."""
     if not journald.is_persistent(case.host):
         return [Layer(CONFIGURED, False, "the journal is lost at every start of the host", where(case, "Storage"))]
-    limits = [_by_time(case), _by_files(case), _by_size(case)]
+    limits = [by_time(case), _by_files(case), _by_size(case)]
     return [*limits, *thrown_away(case), _so_far(case), journald.running(case.host)]
-
-
-def _by_time(case: Case) -> Layer:
-    limit, span, source = journald.days(case.host, "MaxRetentionSec"), file_days(case), where(case, "MaxRetentionSec")
-    if not limit:
-        return Layer(CONFIGURED, True, "no limit of time", source)
-    if limit - span + JITTER_DAYS < case.kept_days:
-        # a file goes once its first line is too old, and the last one with it
-        days = f"files of {span:.0f} days keeps a line {limit - span:.0f} days"
-        days = days if math.isfinite(span) else "files of any age keeps a line for an unknown time"
-        said = f"MaxRetentionSec {limit:.0f} days with {days}"
-        told = math.isfinite(span) or limit + JITTER_DAYS < case.kept_days
-        return Layer(CONFIGURED, False if told else None, said, source)
-    return Layer(CONFIGURED, True, f"MaxRetentionSec {limit:.0f} days, MaxFileSec {span:.0f} days", source)
 
 
 def _by_files(case: Case) -> Layer:

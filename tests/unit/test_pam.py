@@ -139,3 +139,11 @@ def test_the_file_of_other_counts_where_a_service_has_none() -> None:
     host = Made({"/etc/pam.d/sshd": None, "/etc/pam.d/other": "auth required pam_deny.so"})
     (rule,) = pam.stack(host, "sshd")
     assert (rule.module, rule.source) == ("pam_deny.so", "/etc/pam.d/other:1")
+
+
+def test_the_file_of_other_counts_for_a_kind_that_a_service_says_nothing_of() -> None:
+    files = {"/etc/pam.d/other": "auth required pam_unix.so\naccount required pam_permit.so\n"}
+    assert asked("session required pam_limits.so", files) == {"password"}
+    host = Made({**files, "/etc/pam.d/sshd": "auth required pam_deny.so"})
+    assert pam.lets_in(host, Account("anna", 1001, "/home/anna", "/bin/bash", frozenset(), USABLE), "sshd")
+    assert pam.stack(Made({"/etc/pam.d/sshd": "session required pam_limits.so"}), "sshd") == ()

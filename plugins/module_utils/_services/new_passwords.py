@@ -120,7 +120,7 @@ def _settings(host: Host) -> Iterator[Setting]:
     for name in sorted(names):
         if name.startswith(("common-", ".")) or _LEFT_OVER.search(name):
             continue
-        rules = tuple(_flat(pam.stack(host, name, "password")))
+        rules = tuple(_flat(pam.own_stack(host, name, "password")))
         if any(rule.module in _STORES for rule in rules):
             lines = tuple(rule.source for rule in rules)
             stacks[lines] = rules

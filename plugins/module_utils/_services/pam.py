@@ -84,17 +84,28 @@ class Way:
 
 
 def stack(host: Host, service: str, kind: str = "auth") -> tuple[Rule, ...]:
-    """The rules of one kind ('auth', 'account') of a service, includes in their place. Raises Unseen."""
+    """The rules of one kind ('auth', 'account') of a service, includes in their place. Raises Unseen.
+
+    Those of 'other' count where the service's file has none of that kind.
+    """
+    return own_stack(host, service, kind) or (own_stack(host, "other", kind) if _paths(host, "other") else ())
+
+
+def own_stack(host: Host, service: str, kind: str) -> tuple[Rule, ...]:
+    """The rules of one kind that a service's own file has, or that of 'other' where it has no file. Raises Unseen."""
     return host.once(("pam", service, kind), lambda: tuple(_file(host, _path(host, service), kind, 0)))
 
 
 def _path(host: Host, service: str) -> str:
-    """The file of a service; that of 'other' where it has none."""
-    for name in (service.lower(), "other"):
-        for directory in DIRECTORIES:
-            if host.stat(f"{directory}/{name}") is not None:
-                return f"{directory}/{name}"
-    raise Unseen(f"PAM has no file for {service}, and none for other")
+    found = [path for name in (service.lower(), "other") for path in _paths(host, name)]
+    if not found:
+        raise Unseen(f"PAM has no file for {service}, and none for other")
+    return found[0]
+
+
+def _paths(host: Host, name: str) -> list[str]:
+    """The files of that name, the one that counts first."""
+    return [f"{directory}/{name}" for directory in DIRECTORIES if host.stat(f"{directory}/{name}") is not None]
 
 
 def _file(host: Host, path: str, kind: str, depth: int) -> Iterator[Rule]:
@@ -145,7 +156,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _included(host: Host, path: str, name: str) -> str:
     if name.startswith("/"):
         return name
-    found = [f"{directory}/{name}" for directory in DIRECTORIES if host.stat(f"{directory}/{name}") is not None]
+    found = _paths(host, name)
     if not found:
         raise Unseen(f"{path} includes {name}, which is not there")
     return found[0]

@@ -213,6 +213,7 @@ def test_a_reload_that_the_journal_tells_of_counts() -> None:
          {"command": ('a "b" # c',), "verify-required": ("",)}),
         (f"cert-authority {KEY}", "ssh-ed25519", {"cert-authority": ("",)}),
         ("ecdsa-sha2-nistp256 AAAA", "ecdsa-sha2-nistp256", {}),
+        ("no-pty rsa-sha2-512 AAAA", "ssh-rsa", {"no-pty": ("",)}),  # sshd takes the signature's name for the key's
     ],
 )  # fmt: skip
 def test_a_key_and_its_options(line: str, type_: str, options: dict[str, tuple[str, ...]]) -> None:

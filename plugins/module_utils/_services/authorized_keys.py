@@ -21,7 +21,7 @@ from .accounts import Account
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-_TYPE = re.compile(r"(sk-|webauthn-sk-)?(ssh|ecdsa)-[\w@.-]+")
+_TYPE = re.compile(r"(sk-|webauthn-sk-)?(ssh|ecdsa)-[\w@.-]+|rsa-sha2-(256|512)")
 _OPTION = re.compile(r'([\w@.-]+)(?:="((?:[^"\\]|\\.)*)")?,?')
 _WILDCARD = re.compile(r"\d{1,3}(\.\d{1,3}){0,2}\.\*")
 _RSA = ("ssh-rsa", "rsa-sha2-256", "rsa-sha2-512")
@@ -125,7 +125,7 @@ def parse(line: str, source: str) -> Key | None:
     if not line or line.startswith("#"):
         return None
     options: dict[str, tuple[str, ...]] = {}
-    if not re.match(rf"{_TYPE.pattern}\s", line):
+    if not re.match(rf"(?:{_TYPE.pattern})\s", line):
         end = 0
         while end < len(line) and not line[end].isspace():
             option = _OPTION.match(line, end)
@@ -138,4 +138,4 @@ def parse(line: str, source: str) -> Key | None:
     words = line.split()
     if len(words) < 2 or not _TYPE.fullmatch(words[0]):
         return None
-    return Key(words[0], options, source)
+    return Key("ssh-rsa" if words[0] in _RSA else words[0], options, source)

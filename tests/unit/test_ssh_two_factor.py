@@ -123,6 +123,7 @@ UNKNOWN = "auth required pam_duo.so\n" + CODES.replace("required pam_google", "o
         (PLAIN_SK, BY_KEY, "fail", "a security key that does not verify its user alone"),
         (VERIFIED_SK, BY_KEY, "pass", "security key that verifies its user"),
         (PLAIN_SK, {**BY_KEY, "pubkeyauthoptions": "verify-required"}, "pass", "verifies"),
+        (PLAIN_SK, {**BY_KEY, "pubkeyauthoptions": "touch-required verify-required"}, "pass", "verifies"),
         ({}, {**BY_KEY, "pubkeyauthoptions": "verify-required"}, "fail", "a key alone"),
         (PLAIN_SK, {}, "pass", "each way in asks security key and one-time code"),
         ({ANNAS: f"verify-required {SK}{KEY}"}, BY_KEY, "fail", f"a key alone [publickey: {ANNAS}:2]"),

@@ -191,7 +191,7 @@ def _publickey(login: _Login) -> Iterator[WayIn]:
     settings = login.settings
     if not _yes(settings, "pubkeyauthentication"):
         return
-    always = "verify-required" in _one(settings, "pubkeyauthoptions").split(",")
+    always = "verify-required" in _one(settings, "pubkeyauthoptions").split()
     kinds: dict[tuple[frozenset[str], bool], list[str]] = {}
     for key in usable_keys(login.host, login.keys_of, settings):
         from_here = _from_here(key, login.at)

@@ -80,6 +80,15 @@ def test_a_stopped_unit_that_starts_at_boot_counts() -> None:
     assert only(Made({**files, "/etc/default/ssh": "SSHD_OPTS=\n"})).state == ""
 
 
+def test_a_drop_in_that_replaces_the_command_counts_alone() -> None:
+    units = "/etc/systemd/system"
+    drop_in = "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/own\n"
+    files = {f"{units}/multi-user.target.wants/ssh.service": "", "/usr/lib/systemd/system/ssh.service": UNIT,
+             f"{units}/ssh.service.d/own.conf": drop_in}  # fmt: skip
+    server = only(Made(files, titles=[]))
+    assert server.command == ("/usr/sbin/sshd", "-T", "-f", "/etc/ssh/own")
+
+
 @pytest.mark.parametrize("each", ["no", "yes"])
 def test_a_socket_unit_that_waits_for_connections_counts(each: str) -> None:
     service = "ssh.service" if each == "no" else "ssh@.service"

@@ -229,9 +229,13 @@ def _waits(host: Host, name: str) -> Iterator[Server]:
 def _starts(host: Host, name: str) -> Iterator[Server]:
     """The server that a service unit starts."""
     text = _unit_text(host, name)
-    for line in re.findall(r"^ExecStart\s*=\s*[-@:+!]*(\S*/sshd(?:\s.*)?)$", text, re.MULTILINE):
-        words = _expanded(line, _environment(host, text)).replace('"', "").split()
-        yield replace(_of_words(words), unit=name, state=f"as {name} starts it at boot")
+    commands: list[str] = []
+    for line in re.findall(r"^ExecStart[ \t]*=[ \t]*(.*)$", text, re.MULTILINE):
+        commands = [*commands, line.lstrip("-@:+!")] if line.strip() else []  # an empty one takes those before it away
+    for line in commands:
+        if re.match(r"\S*/sshd(?:\s|$)", line):
+            words = _expanded(line, _environment(host, text)).replace('"', "").split()
+            yield replace(_of_words(words), unit=name, state=f"as {name} starts it at boot")
 
 
 def _expanded(line: str, variables: Mapping[str, str]) -> str:
@@ -244,12 +248,18 @@ def _unit_text(host: Host, name: str) -> str:
     for directory in _UNIT_DIRECTORIES:
         path = f"{directory}/{name}"
         if host.stat(path) is not None and host.real(path) != "/dev/null":
-            parts = [host.read(path)]
-            parts += [host.read(drop) for base in _UNIT_DIRECTORIES for drop in host.glob(f"{base}/{name}.d/*.conf")]
+            parts = [host.read(path), *(host.read(drop) for drop in _drop_ins(host, name))]
             return "\n".join(parts).replace("\\\n", " ")
         if host.real(path) == "/dev/null":
             return ""
     return ""
+
+
+def _drop_ins(host: Host, name: str) -> list[str]:
+    """The drop-ins of a unit, in systemd's order: of files of one name the first directory's counts."""
+    found = [drop for base in reversed(_UNIT_DIRECTORIES) for drop in host.glob(f"{base}/{name}.d/*.conf")]
+    ordered = sorted({os.path.basename(drop): drop for drop in found}.items())
+    return [drop for _name, drop in ordered if host.real(drop) != "/dev/null"]
 
 
 def _environment(host: Host, text: str) -> dict[str, str]:

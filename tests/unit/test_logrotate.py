@@ -258,6 +258,12 @@ def test_how_long_a_line_is_kept(rules: Rules, run_days: float, kept: float, des
         (Rules(rotate=14, compress=True), "a.log.3.gz", True),
         (Rules(rotate=14, compress=True), "a.log.1", True),
         (Rules(rotate=14, compress=True), "a.log.30.gz", False),  # left from a longer rotation
+        (Rules(rotate=14, compress=True), "a.log.3", False),  # left from before it was compressed
+        (Rules(rotate=14, compress=True, delaycompress=True), "a.log.3", False),
+        (Rules(rotate=14, compress=True, start=0), "a.log.0", True),
+        (Rules(rotate=14, compress=True, dateext=True), "a.log-20261120", False),
+        (Rules(rotate=14, compress=True, dateext=True), "a.log-20261120.gz", True),
+        (Rules(rotate=14, compress=True, delaycompress=True, dateext=True), "a.log-20261120", True),  # packs them all
         (Rules(rotate=14), "a.log.3.gz", False),  # left from when it was compressed
         (Rules(rotate=14, dateext=True), "a.log.3", False),  # left from before dateext
         (Rules(rotate=14, dateext=True), "a.log-20261120", True),

@@ -735,7 +735,7 @@ def archive_names(rules: Rules, log: str) -> re.Pattern[str]:
     """The base names of a log's archives under these rules; numbered ones have a group 'number'."""
     name, ending = _split(rules, log)
     middle = _date_pattern(rules) if rules.dateext else r"\.(?P<number>\d+)"
-    packed = f"(?:{re.escape(rules.compressext)})?" if rules.compress else ""
+    packed = f"(?P<packed>{re.escape(rules.compressext)})?" if rules.compress else ""
     return re.compile(re.escape(name) + middle + re.escape(ending) + packed)
 
 
@@ -754,6 +754,9 @@ def reaches(rules: Rules, log: str, archive: str) -> bool:
     if match is None:
         return False
     number = match.groupdict().get("number")
+    if rules.compress and not match["packed"]:
+        # only what was rotated last is packed or replaced, and with delaycompress whatever has a date
+        return int(number) == rules.start if number else rules.delaycompress
     return number is None or rules.rotate < 0 or int(number) <= rules.start + rules.rotate
 
 

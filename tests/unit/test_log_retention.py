@@ -609,6 +609,8 @@ def test_statistics_cannot_be_judged(world: World) -> None:
         ("daily\nrotate -1\n", "fail"),
         ("weekly\nrotate 105\n", "fail"),
         ("size 1M\nrotate 1000\n", "fail"),
+        ("daily\nrotate 731\ncopy\n", "fail"),  # the log itself keeps all its lines
+        ("daily\nrotate 731\ncopytruncate\n", "pass"),
     ],
 )
 def test_destruction_by_logrotate_alone(world: World, rules: str, status: str) -> None:

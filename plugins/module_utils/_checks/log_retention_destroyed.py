@@ -145,7 +145,7 @@ def _rotated(case: Case, family: Family, rotations: Sequence[Rotation], fate: _F
     sound = next((rotation for rotation in rotations if not rotation.hindrance), None)
     if sound is not None:
         most = logrotate.interval(_never_empty(sound.stanza.rules, family), sound.run.job.every_days)[1]
-        every_days = most if family.is_shared else sound.every_days
+        every_days = most if family.is_shared and not sound.stanza.rules.leaves_lines else sound.every_days
         if not math.isinf(every_days):
             fate.rotating.append(sound.run.job)
             return every_days
@@ -153,9 +153,16 @@ def _rotated(case: Case, family: Family, rotations: Sequence[Rotation], fate: _F
     if unknown and _rotated_by_others(case.host, family):
         return 1.0
     why, source = _not_by_time(case.host, family, rotations)
-    fate.layers.append(Layer(CONFIGURED, None if unknown else False, f"its oldest lines stay: {why}{unknown}", source))
+    emptied = sound is not None and sound.stanza.rules.leaves_lines and _may_be_emptied(case.host, family)
+    good = None if unknown or emptied else False
+    fate.layers.append(Layer(CONFIGURED, good, f"its oldest lines stay: {why}{unknown}", source))
     fate.remedy = f"rotate it daily, or {HARDEN}"
     return math.inf
+
+
+def _may_be_emptied(host: Host, family: Family) -> bool:
+    """Whether something takes the lines out of the log itself."""
+    return any(cleaner.reaches(family.log) for cleaner in retention.all_cleaners(host) if cleaner.by == cleaning.MTIME)
 
 
 def _rotated_by_others(host: Host, family: Family) -> bool:
@@ -173,6 +180,9 @@ def _rotated_by_others(host: Host, family: Family) -> bool:
 def _not_by_time(host: Host, family: Family, rotations: Sequence[Rotation]) -> tuple[str, str]:
     """Why no rotation of a log comes by time, in words, and where that stands."""
     if rotations:
+        if not rotations[0].hindrance and rotations[0].stanza.rules.leaves_lines:
+            copies = f"logrotate ({rotations[0].words}) copies it and leaves its lines where they are"
+            return copies, rotations[0].stanza.source("copy")
         by_size = f"logrotate ({rotations[0].words}) rotates it by size, not by time"
         return rotations[0].hindrance or by_size, rotations[0].stanza.source("size", "minsize")
     for run in cleaning.logrotate_runs(host):

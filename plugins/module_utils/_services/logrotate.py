@@ -83,6 +83,11 @@ class Rules:
     scripts: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)  # where the deciding keywords stand, in `source`'s file
 
+    @property
+    def leaves_lines(self) -> bool:
+        """Whether a rotation leaves all lines in the log itself, beside their copy in an archive."""
+        return self.copy and not self.copytruncate
+
     def copied(self) -> Rules:
         """The same rules, to be changed apart."""
         return replace(self, scripts=dict(self.scripts), lines={})

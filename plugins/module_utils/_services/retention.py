@@ -43,9 +43,9 @@ class Rotation:
 
     @property
     def every_days(self) -> float:
-        """The most days between two rotations of a log that is written to."""
+        """The most days that lines stay in a log that is written to."""
         rules = self.stanza.rules
-        slow = rules.criterion == "size" or rules.minsize
+        slow = rules.criterion == "size" or rules.minsize or rules.leaves_lines
         return math.inf if slow else max(logrotate.INTERVALS[rules.criterion][1], self.run.job.every_days)
 
 

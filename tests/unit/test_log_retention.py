@@ -321,6 +321,40 @@ def test_other_deleters(world: World, command: str, status: str) -> None:
     assert statuses(world.ask("deleters")) == {status}
 
 
+def moved(world: World) -> Path:
+    """The logs' directory, moved to another place and linked to from where it was."""
+    place = world.path / "disk"
+    world.logs.rename(place)
+    world.logs.symlink_to(place)
+    return place
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_deleter_that_calls_the_logs_by_another_name(world: World, by_link: bool) -> None:
+    world.history(9)
+    place = moved(world)
+    if by_link:
+        world.configured[:] = []
+        world.log("", pattern=str(place / "access.log"))
+    named = world.logs if by_link else place
+    world.jobs.append(replace(CRON, text=f"find {named}/ -mtime +30 -delete"))
+    assert statuses(world.ask("deleters")) == {"error" if by_link else "fail"}
+
+
+@pytest.mark.parametrize("rules, rotation, destruction", [(STOCK, "fail", "fail"), (DAILY, "pass", "pass")])
+def test_rotation_that_calls_the_logs_by_another_name(
+    world: World, rules: str, rotation: str, destruction: str
+) -> None:
+    world.no_destroyer()
+    world.history(9)
+    place = moved(world)
+    world.rotate(rules + ("maxage 730\n" if rules == DAILY else ""))
+    config = world.path / "logrotate.conf"
+    config.write_text(config.read_text().replace(str(world.logs), str(place)))
+    assert statuses(world.ask("rotation")) == {rotation}
+    assert destruction in statuses(world.ask("destruction"))
+
+
 def test_a_destroyer_that_was_given_less_breaks_the_promise(world: World) -> None:
     world.history(9)
     world.destroyer("1 year")

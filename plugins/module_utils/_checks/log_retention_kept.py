@@ -100,14 +100,19 @@ def check_deleters(host: Host, question: Question, option: str) -> Iterator[Find
     if case is None:
         return
     families = [family for family in case.families() if _must_be_kept(case, family)]
+    paths = [(family, _paths(host, family)) for family in families]
     early = False
     for cleaner in retention.all_cleaners(host):
         if cleaner.days + JITTER_DAYS >= case.kept_days:
             continue
-        hit = [family for family in families if any(map(cleaner.reaches, _paths(host, family)))]
-        if hit:
-            early = True
-            yield _early_cleaner(case, cleaner, hit)
+        # whether it follows links in its own paths hangs on how it is written
+        behind_links = replace(cleaner, roots=tuple(map(host.real, cleaner.roots)), clear=False)
+        for reaching in (cleaner, behind_links):
+            hit = [family for family, files in paths if any(map(reaching.reaches, files))]
+            if hit:
+                early = True
+                yield _early_cleaner(case, reaching, hit)
+                break
     if families and not early:
         good = Layer(
             CONFIGURED,
@@ -152,9 +157,11 @@ def _unknown_deleters(case: Case, families: Sequence[Family], jobs: Sequence[Job
 
 
 def _paths(host: Host, family: Family) -> list[str]:
-    """The files of a family, and archives that it will have."""
+    """The files of a family, and archives that it will have; also as they are called without links above them."""
     paths = [piece.path for piece in family.pieces] or retention.written_paths(family)
-    return paths + retention.future_archives(retention.rotations(host, family))
+    paths = paths + retention.future_archives(retention.rotations(host, family))
+    real = {directory: host.real(directory) for directory in map(os.path.dirname, paths)}
+    return [*paths, *(os.path.join(real[os.path.dirname(path)], os.path.basename(path)) for path in paths)]
 
 
 def _early_cleaner(case: Case, cleaner: Cleaner, hit: Sequence[Family]) -> Finding:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import glob as globbing
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -64,10 +65,20 @@ def rotations(host: Host, family: Family) -> list[Rotation]:
         for log in written_paths(family):
             there = host.stat(log) is not None
             stanza = configuration.stanza_of(log) if there else configuration.stanza_to_be(log)
+            stanza = stanza or _by_another_name(host, configuration, log)
             if stanza is not None:
                 stanza = logrotate.forced(stanza) if run.forced else stanza
                 found.append(Rotation(log, run, stanza, logrotate.hindrance(host, stanza, log)))
     return sorted(found, key=lambda rotation: (bool(rotation.run.job.faults), bool(rotation.hindrance)))
+
+
+def _by_another_name(host: Host, configuration: logrotate.Configuration, log: str) -> Stanza | None:
+    """The stanza that handles a log under another path, where a directory above it is a link."""
+    if host.stat(log) is None or os.path.islink(log):
+        return None
+    files = [(file, stanza) for stanza in configuration.stanzas for file in stanza.files if not os.path.islink(file)]
+    key = ("logrotate's files without links", configuration.paths)
+    return host.once(key, lambda: {host.real(file): stanza for file, stanza in files}).get(host.real(log))
 
 
 def all_cleaners(host: Host) -> list[Cleaner]:

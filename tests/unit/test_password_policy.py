@@ -319,6 +319,9 @@ def test_accounts_from_elsewhere_are_not_judged() -> None:
         ("", "ENCRYPT_METHOD SHA512", FAIL),
         ("", "", FAIL),  # DES: tried on Debian 12 and 13
         ("", "ENCRYPT_METHOD ARGON9", ERROR),
+        # of login.defs the first one counts: tried on Debian 12
+        ("", "ENCRYPT_METHOD SHA512\nENCRYPT_METHOD YESCRYPT", FAIL),
+        ("", "ENCRYPT_METHOD YESCRYPT\nENCRYPT_METHOD SHA512", PASS),
     ],
 )
 def test_how_new_passwords_are_hashed(words: str, defs: str, status: str) -> None:

@@ -19,6 +19,7 @@ from .._host import Host, Unseen
 
 MEMORY_HARD, ADAPTIVE, SALTED, OLD, EMPTY, UNKNOWN = "memory_hard", "adaptive", "salted", "old", "empty", "unknown"
 PASSWD, SHADOW, LOGIN_DEFS = "/etc/passwd", "/etc/shadow", "/etc/login.defs"
+_OF_PAM = ("ENCRYPT_METHOD",)  # keys of login.defs that PAM reads
 NEVER = 10_000  # days: who must change a password after 27 years need not change it
 _BCRYPT_COST = 10  # OWASP Password Storage Cheat Sheet, bcrypt: a work factor of 10 at least
 # what hashes of each kind begin with (crypt(5)), how they are called, and how hard they are to guess
@@ -92,12 +93,15 @@ def readable_by_all(host: Host) -> str:
 
 
 def login_defs(host: Host, key: str) -> tuple[str, str]:
-    """The value of a key of /etc/login.defs and its 'file:line'; ('', the file) where it is not set. Raises Unseen."""
+    """The value of a key of /etc/login.defs and its 'file:line'; ('', the file) where it is not set. Raises Unseen.
+
+    Where it is set more than once, PAM goes by the first line, and useradd by the last.
+    """
     value, source = "", LOGIN_DEFS
     if host.stat(LOGIN_DEFS) is not None:
         for number, line in enumerate(host.read(LOGIN_DEFS).splitlines(), 1):
             words = line.partition("#")[0].split(None, 1)
-            if len(words) == 2 and words[0] == key:
+            if len(words) == 2 and words[0] == key and not (value and key in _OF_PAM):
                 value, source = words[1].strip().strip('"'), f"{LOGIN_DEFS}:{number}"
     return value, source
 

@@ -328,6 +328,23 @@ def test_how_new_passwords_are_hashed(words: str, defs: str, status: str) -> Non
     assert only("method", host(STACK.replace("yescrypt", words), defs=f"{defs}\n")).status == status
 
 
+@pytest.mark.parametrize(
+    ("words", "defs", "status"),
+    [
+        # tried on Debian 12: a cost of 5 where none is given, and DES for a name that PAM does not know
+        ("blowfish", "", FAIL),
+        ("blowfish rounds=9", "", FAIL),
+        ("blowfish rounds=10", "", PASS),
+        ("", "ENCRYPT_METHOD BLOWFISH", FAIL),
+        ("rounds=12", "ENCRYPT_METHOD BLOWFISH", PASS),
+        ("", "ENCRYPT_METHOD BCRYPT", ERROR),
+    ],
+)
+def test_the_cost_of_bcrypt_counts(words: str, defs: str, status: str) -> None:
+    made = host(STACK.replace("yescrypt", words), defs=f"{defs}\n")
+    assert only("method", made, hashes="adaptive").status == status
+
+
 def test_kinds_are_ordered() -> None:
     assert set(password_hashes.ENOUGH["memory_hard"]) < set(password_hashes.ENOUGH["adaptive"])
     assert set(password_hashes.ENOUGH["adaptive"]) < set(password_hashes.ENOUGH["salted"])

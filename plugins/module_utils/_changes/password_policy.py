@@ -29,7 +29,7 @@ from .._services.new_passwords import (
     pwquality_line,
 )
 from .._services.pam import Rule
-from .._services.password_hashes import METHODS, NEVER
+from .._services.password_hashes import NEVER
 
 DROP_IN = f"{CONF}.d/99-privacy-hosting.conf"
 DICTIONARY = "/var/cache/cracklib/cracklib_dict.pwd"  # Debian's, of cracklib-runtime
@@ -154,7 +154,7 @@ def _correct_stack(
     unix = next((rule for rule in setting.stores if rule.module == UNIX), None)
     if unix is not None:
         method = new_passwords.hash_method(setting)[0]
-        if method and METHODS[method] not in wanted.hashes:
+        if method and new_passwords.hash_strength(setting, method) not in wanted.hashes:
             yield from _edit(transaction, unix, {method: _METHOD})
 
 
@@ -195,9 +195,11 @@ def _correct_login_defs(host: Host, transaction: Transaction, settings: list[Set
         days, source = password_hashes.login_defs(host, "PASS_MAX_DAYS")
         if days.isdigit() and int(days) < NEVER:
             _set_login_def(transaction, source, "PASS_MAX_DAYS", "99999")
-    if any(not new_passwords.hash_method(setting)[0] for setting in settings):
+    silent = [setting for setting in settings if not new_passwords.hash_method(setting)[0]]
+    if silent:
         method, source = password_hashes.login_defs(host, "ENCRYPT_METHOD")
-        if METHODS.get(method.lower() or "des", "") not in wanted.hashes:
+        made = {new_passwords.hash_strength(setting, method.lower() or "des") for setting in silent}
+        if not made <= set(wanted.hashes):
             _set_login_def(transaction, source, "ENCRYPT_METHOD", _METHOD.upper())
 
 

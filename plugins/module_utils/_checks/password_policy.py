@@ -26,7 +26,7 @@ from .._services.new_passwords import (
     WORD_KEYS,
     Setting,
 )
-from .._services.password_hashes import ENOUGH, METHODS, NEVER, UNKNOWN, Stored
+from .._services.password_hashes import ENOUGH, NEVER, UNKNOWN, Stored
 
 _HARDEN = "run privacy.hosting.harden with --tags password_policy"
 _NAMED = 6  # how many of many things one line of evidence names
@@ -246,7 +246,7 @@ def _method(host: Host, setting: Setting, question: Question) -> tuple[str, str,
     if not method:
         method, source = password_hashes.login_defs(host, "ENCRYPT_METHOD")
         method = method.lower() or "des"  # what pam_unix does where nobody says
-    strength = METHODS.get(method, UNKNOWN)
+    strength = new_passwords.hash_strength(setting, method)
     if strength == UNKNOWN:
         return ERROR, f"{source} names a method that is not known", ""
     if strength in ENOUGH[question.settings["hashes"]]:

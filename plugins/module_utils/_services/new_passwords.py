@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from .._host import Host, Unseen
 from . import pam
 from .pam import Rule
+from .password_hashes import BCRYPT_COST, METHODS, OLD, UNKNOWN
 
 QUALITY, PASSWDQC, UNIX = "pam_pwquality.so", "pam_passwdqc.so", "pam_unix.so"
 _GUARDS = (QUALITY, PASSWDQC, "pam_cracklib.so")
@@ -29,6 +30,7 @@ _STORES = (UNIX, *_ELSEWHERE)
 _MODULE_WORDS = re.compile(r"debug$|type=|authtok_type=|use_first_pass$|use_authtok$|try_first_pass$")
 _ENFORCING, _ENFORCE_ROOT = 17, 19  # numbers of settings in pwquality.h
 _UNIX_LENGTH = 6  # of a password that pam_unix takes if it is not told another (pam_unix(8), minlen)
+_BLOWFISH_ROUNDS = "5"  # what pam_unix takes for blowfish if it is not told another
 CONF = "/etc/security/pwquality.conf"  # and what lies in its .d, which is read before
 # settings of libpwquality, by what they decide on
 LENGTH_KEYS = ("enforcing", "enforce_for_root", "minlen")
@@ -222,6 +224,15 @@ def hash_method(setting: Setting) -> tuple[str, str]:
     if not unix:
         return "", setting.source
     return next((word for word in reversed(unix[0].arguments) if word in _METHODS), ""), unix[0].source
+
+
+def hash_strength(setting: Setting, method: str) -> str:
+    """How hard the hashes are to guess that a stack makes with a method, at the cost that its line gives."""
+    unix = [rule for rule in setting.stores if rule.module == UNIX]
+    rounds = [word[7:] for rule in unix[:1] for word in rule.arguments if re.fullmatch(r"rounds=\d+", word)]
+    if method == "blowfish" and int((rounds or [_BLOWFISH_ROUNDS])[-1]) < BCRYPT_COST:
+        return OLD
+    return METHODS.get(method, UNKNOWN)
 
 
 _METHODS = ("yescrypt", "gost_yescrypt", "blowfish", "sha512", "sha256", "md5", "bigcrypt")

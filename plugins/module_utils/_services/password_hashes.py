@@ -21,7 +21,7 @@ MEMORY_HARD, ADAPTIVE, SALTED, OLD, EMPTY, UNKNOWN = "memory_hard", "adaptive", 
 PASSWD, SHADOW, LOGIN_DEFS = "/etc/passwd", "/etc/shadow", "/etc/login.defs"
 _OF_PAM = ("ENCRYPT_METHOD",)  # keys of login.defs that PAM reads
 NEVER = 10_000  # days: who must change a password after 27 years need not change it
-_BCRYPT_COST = 10  # OWASP Password Storage Cheat Sheet, bcrypt: a work factor of 10 at least
+BCRYPT_COST = 10  # OWASP Password Storage Cheat Sheet, bcrypt: a work factor of 10 at least
 # what hashes of each kind begin with (crypt(5)), how they are called, and how hard they are to guess
 _KINDS = (
     (re.compile(r"\$y\$"), "yescrypt", MEMORY_HARD),
@@ -45,7 +45,7 @@ ENOUGH = {
 }
 # methods as pam_unix and login.defs name them
 METHODS = {
-    "yescrypt": MEMORY_HARD, "gost_yescrypt": MEMORY_HARD, "blowfish": ADAPTIVE, "bcrypt": ADAPTIVE, "sha512": SALTED,
+    "yescrypt": MEMORY_HARD, "gost_yescrypt": MEMORY_HARD, "blowfish": ADAPTIVE, "sha512": SALTED,
     "sha256": SALTED, "md5": OLD, "bigcrypt": OLD, "des": OLD,
 }  # fmt: skip
 
@@ -125,8 +125,8 @@ def _kind(secret: str) -> tuple[str, str]:
         return "empty", EMPTY
     for begins, name, strength in _KINDS:
         if begins.match(secret):
-            if name == "bcrypt" and int((re.match(r"\$2.\$(\d\d)\$", secret) or [0, 0])[1]) < _BCRYPT_COST:
-                return f"bcrypt with a cost below {_BCRYPT_COST}", OLD
+            if name == "bcrypt" and int((re.match(r"\$2.\$(\d\d)\$", secret) or [0, 0])[1]) < BCRYPT_COST:
+                return f"bcrypt with a cost below {BCRYPT_COST}", OLD
             return name, strength
     return "a kind that is not known", UNKNOWN
 

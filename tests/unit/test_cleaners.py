@@ -82,6 +82,8 @@ def test_what_destroys_nothing(text: str) -> None:
         "find /a -mtime 13 -delete",
         "find /a -name x -mtime +13 -o -name y -delete",
         "find /a ! -name x -mtime +13 -delete",
+        "find /a -name '*.gz' -name 'access*' -mtime +13 -delete",
+        "find /a \\( -name '*.gz' -o -name '*.1' \\) -name 'access*' -mtime +13 -delete",
         "find $UNKNOWN/logs -mtime +13 -delete",
         "find logs -mtime +13 -delete",
         "find /a -type d -mtime +13 -delete",

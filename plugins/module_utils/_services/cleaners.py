@@ -491,6 +491,7 @@ class _Found:
     deletes: bool = False
     clear: bool = True
     brackets: int = 0
+    other: bool = False  # a -o was the last word
     age: str = ""
 
 
@@ -534,7 +535,9 @@ def _find_word(rest: list[str], found: _Found) -> int:
             found.clear = False
         return 2
     if word in _FIND_NAMES:
-        found.names = (*found.names, value)
+        # several names are a list only with -o between
+        found.clear = found.clear and (found.other or not found.names)
+        found.names, found.other = (*found.names, value), False
         return 2
     _find_plain(word, value, found)
     return 1 + _FIND_PLAIN.get(word, 0)
@@ -549,6 +552,7 @@ def _find_plain(word: str, value: str, found: _Found) -> None:
     elif word in ("-o", "-or"):
         # '-name a -o -name b' in brackets is a list of names; anything else binds otherwise than it looks
         found.clear = found.clear and found.brackets > 0 and value in _FIND_NAMES
+        found.other = True
     elif word in ("(", ")"):
         found.brackets += 1 if word == "(" else -1
     elif word not in _FIND_PLAIN:

@@ -508,13 +508,14 @@ class _Effect:
 
     @staticmethod
     def _makes(entry: Directive, variable: str) -> bool:
+        # names of variables, and flags of mod_rewrite, are the same in small and capital letters
         name = entry.name.lower()
         if name in ("setenv", "passenv"):
-            return variable in entry.args[:1]
+            return variable.lower() in map(str.lower, entry.args[:1])
         if name.startswith(("setenvif", "browsermatch")):
-            return any(re.match(rf"!?{re.escape(variable)}(=|$)", word) for word in entry.args)
+            return any(re.match(rf"(?i)!?{re.escape(variable)}(=|$)", word) for word in entry.args)
         return name in ("rewriterule", "header", "requestheader") and any(
-            re.search(rf"\bE={re.escape(variable)}\b", word) for word in entry.args
+            re.search(rf"(?i)\b(E|env)={re.escape(variable)}\b", word) for word in entry.args
         )
 
     # -- virtual hosts --------------------------------------------------------------------------------------------

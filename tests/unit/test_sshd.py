@@ -278,6 +278,12 @@ def test_what_a_password_field_says(secret: str, state: str) -> None:
     assert found["debian"].password == "unknown"  # noqa: S105
 
 
+def test_a_password_that_stands_in_passwd_itself_counts() -> None:
+    text = "anna:$6$a$b:1001:1001::/home/anna:/bin/bash\nbert::1002:1001::/home/bert:/bin/bash\n"
+    found = accounts(Made({"/etc/passwd": text, "/etc/shadow": "anna:!:20000::::::\n"})).by_name
+    assert {name: one.password for name, one in found.items()} == {"anna": "usable", "bert": "empty"}
+
+
 def test_an_account_whose_last_day_is_over() -> None:
     days = int(NOW.timestamp() // 86400)
     for last, expired in ((days - 2, True), (days + 2, False), ("", False)):

@@ -64,10 +64,12 @@ def _accounts(host: Host) -> Accounts:
     shadow = {row[0]: row for row in reversed(_rows(host.read("/etc/shadow"), 8))}
     today = host.now.timestamp() // 86400
     found: dict[str, Account] = {}
-    for name, _x, uid, gid, _gecos, home, shell in _rows(text, 7):
+    for name, field, uid, gid, _gecos, home, shell in _rows(text, 7):
         if name not in found and uid.isdigit():
+            # only an x sends PAM to /etc/shadow
+            row = [name, field, *[""] * 6] if name in local and field != "x" else shadow.get(name)
             belongs = {named.get(gid, gid), *(group for group, names in members.items() if name in names)}
-            password, expired = _shadow(shadow.get(name), today)
+            password, expired = _shadow(row, today)
             found[name] = Account(
                 name, int(uid), home, shell or "/bin/sh", frozenset(belongs), password, expired, local=name in local
             )  # fmt: skip

@@ -166,6 +166,14 @@ def test_tmpfiles_rules_in_effect(host: Host, tmp_path: Path) -> None:
     assert found.job.faults == ("nothing runs systemd-tmpfiles",)
 
 
+def test_tmpfiles_rules_that_are_masked_are_none(host: Host, tmp_path: Path) -> None:
+    for directory in ("etc", "usr"):
+        (tmp_path / directory).mkdir()
+    (tmp_path / "usr/web.conf").write_text("d /v/nginx 0755 root adm m:1d\n")
+    (tmp_path / "etc/web.conf").symlink_to("/dev/null")
+    assert cleaners.cleaners(host) == []
+
+
 DESTROYER = '{"web": {"period": "2 years", "paths": ["/v/nginx"], "keep": ["/v/nginx/a.log"]}}'
 
 

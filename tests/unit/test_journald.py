@@ -44,6 +44,12 @@ def test_drop_ins_win_and_the_stronger_directory_hides_names(etc: Path) -> None:
     assert journald.days(host, "SystemMaxUse") == 0
 
 
+def test_a_drop_in_that_is_masked_says_nothing(etc: Path) -> None:
+    (etc / "usr/journald.conf.d/50.conf").write_text("[Journal]\nMaxRetentionSec=1week\n")
+    (etc / "etc/journald.conf.d/50.conf").symlink_to("/dev/null")
+    assert journald.settings(Host()) == {}
+
+
 @pytest.mark.parametrize(
     "storage, directory, persistent",
     [

@@ -314,6 +314,8 @@ def _tmpfiles_lines(host: Host) -> Iterator[tuple[str, str, str, str]]:
             if name.endswith(".conf"):
                 files.setdefault(name, f"{directory}/{name}")
     for name in sorted(files):
+        if host.real(files[name]) == "/dev/null":
+            continue  # it only hides the one of that name
         for number, line in enumerate(host.read(files[name]).splitlines(), 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue

@@ -40,7 +40,8 @@ def files(host: Host) -> list[str]:
         for name in host.names(f"{directory}/journald.conf.d"):
             if name.endswith(".conf"):
                 drop_ins[name] = f"{directory}/journald.conf.d/{name}"
-    return [*([main] if main else []), *(drop_ins[name] for name in sorted(drop_ins))]
+    found = [*([main] if main else []), *(drop_ins[name] for name in sorted(drop_ins))]
+    return [path for path in found if host.real(path) != "/dev/null"]  # which only hides the one of that name
 
 
 def _settings(host: Host) -> dict[str, tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Stub each check to "pass", and see the tests fail: a check that nothing misses proves nothing.
 
-Usage: tests/mutate.py [MEASURE[.CHECK] …]
+Usage: tests/mutate.py [unit|sabotage] [MEASURE[.CHECK] …]      without a word, both
 
 Each check is stubbed twice: in the code, under which the unit tests of its measure must fail; and in the recorded
 audits of the sabotaged hosts, of which at least one fault must then go unfound. A stub under which all passes has
@@ -13,7 +13,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,28 +71,59 @@ def passes_unit_tests(measure: str, stub: str) -> bool:
     return done.returncode == TESTS_PASSED
 
 
-def survives_sabotage(mutant: Mutant, rounds: Sequence[recorded.Recorded]) -> bool:
+def survives_sabotage(mutant: Mutant) -> bool:
     """Whether every fault would still have been found, had the check passed all that it looked at."""
     faults = {str(fault): fault for fault in cases.sabotage()}
     return not any(
         faults[name].complaints(stubbed(one.records[faults[name].host], mutant))
-        for one in rounds
+        for one in rounds()
         for name in one.cases
     )
 
 
-def sound(measures: Sequence[str]) -> None:
+@functools.cache
+def rounds() -> list[recorded.Recorded]:
+    """The audits of sabotaged hosts that this very code made."""
+    return recorded.rounds("sabotage")
+
+
+def sound_unit_tests(measures: Sequence[str]) -> None:
     """See that all passes while nothing is stubbed. Raises SystemExit where it does not, for then nothing is shown."""
-    faults = {str(fault): fault for fault in cases.sabotage()}
-    for one in recorded.rounds("sabotage"):
-        missed = [name for name in one.cases if faults[name].complaints(one.records[faults[name].host])]
-        if missed:
-            raise SystemExit(f"error: {missed[0]} is not found although nothing is stubbed")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         passes = list(pool.map(functools.partial(passes_unit_tests, stub=""), measures))
     if not all(passes):
         failing = measures[passes.index(False)]
         raise SystemExit(f"error: the unit tests of {failing} fail although nothing is stubbed")
+
+
+def sound_sabotage(measures: Sequence[str]) -> None:
+    """The same of the sabotage, whose audits are made where they are missing. Raises SystemExit."""
+    for live in (functools.partial(life.live, "trixie"), life.live_on_machines):
+        if unplayed(measures):
+            live("-k", f"test_the_fault_is_found and ({' or '.join(measures)})")
+            rounds.cache_clear()
+    if unplayed(measures):
+        raise SystemExit(f"error: not all faults were played; what went wrong stands above: {unplayed(measures)[0]}")
+    faults = {str(fault): fault for fault in cases.sabotage()}
+    for one in rounds():
+        missed = [name for name in one.cases if faults[name].complaints(one.records[faults[name].host])]
+        if missed:
+            raise SystemExit(f"error: {missed[0]} is not found although nothing is stubbed")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to miss a stubbed check. sound: that it shows anything; survives: whether it misses nothing."""
+
+    title: str
+    sound: Callable[[Sequence[str]], None]
+    survives: Callable[[Mutant], bool]
+
+
+WAYS = {
+    "unit": Way("unit tests", sound_unit_tests, survives_unit_tests),
+    "sabotage": Way("sabotage", sound_sabotage, survives_sabotage),
+}
 
 
 def stubbed(record: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
@@ -119,39 +150,35 @@ def _stubbed_finding(finding: Mapping[str, Any], mutant: Mutant) -> dict[str, An
     return {**finding, "status": "pass", "observed": "all is well", "source": ""}
 
 
-def judged(wanted: Sequence[str]) -> Iterator[tuple[Mutant, bool, bool]]:
-    """Each mutant with whether it survives the unit tests, and whether it survives the sabotage."""
-    rounds = recorded.rounds("sabotage")
-    chosen = mutants(wanted)
+def judged(chosen: Sequence[Mutant], ways: Sequence[Way]) -> Iterator[tuple[Mutant, list[bool]]]:
+    """Each mutant with whether it survives each of the ways."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for mutant, unit in zip(chosen, pool.map(survives_unit_tests, chosen), strict=True):
-            yield mutant, unit, survives_sabotage(mutant, rounds)
+        survived = [pool.map(way.survives, chosen) for way in ways]
+        yield from zip(chosen, map(list, zip(*survived, strict=True)), strict=True)
 
 
 def unplayed(measures: Sequence[str]) -> list[str]:
     """The faults of measures of which this very code has audited no host."""
-    played = {name for one in recorded.rounds("sabotage") for name in one.cases}
+    played = {name for one in rounds() for name in one.cases}
     return [str(fault) for fault in cases.sabotage() if fault.measure in measures and str(fault) not in played]
 
 
-def main(wanted: Sequence[str]) -> int:
-    measures = sorted({mutant.measure for mutant in mutants(wanted)})
+def main(arguments: Sequence[str]) -> int:
+    named = [word for word in arguments[:1] if word in WAYS]
+    ways, wanted = [WAYS[word] for word in named or WAYS], arguments[len(named) :]
+    chosen = mutants(wanted)
+    measures = sorted({mutant.measure for mutant in chosen})
     if not measures:
         raise SystemExit(f"error: no measure or check is called {' or '.join(wanted)}")
-    for live in (functools.partial(life.live, "trixie"), life.live_on_machines):
-        if unplayed(measures):
-            live("-k", f"test_the_fault_is_found and ({' or '.join(measures)})")
-    if unplayed(measures):
-        raise SystemExit(f"error: not all faults were played; what went wrong stands above: {unplayed(measures)[0]}")
-    sound(measures)
-    survived = counted = 0
-    for mutant, unit, sabotage in judged(wanted):
-        word = {True: SURVIVED, False: KILLED}
-        print(f"{mutant!s:<32} unit tests: {word[unit]:<10} sabotage: {word[sabotage]}", flush=True)
-        survived += unit or sabotage
-        counted += 1
-    print(f"{counted - survived} checks killed, {survived} survived")
-    return 0 if counted and not survived else 1
+    for way in ways:
+        way.sound(measures)
+    left = 0
+    for mutant, survived in judged(chosen, ways):
+        told = [f"{way.title}: {SURVIVED if one else KILLED:<10}" for way, one in zip(ways, survived, strict=True)]
+        print(f"{mutant!s:<32} {''.join(told)}".rstrip(), flush=True)
+        left += any(survived)
+    print(f"{len(chosen) - left} checks killed, {left} survived")
+    return 1 if left else 0
 
 
 if __name__ == "__main__":

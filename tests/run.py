@@ -100,10 +100,11 @@ WHOLE = [
     suite("newest-core", "tests/controller", limit=900),
     suite("example", "tests/example_measure/test_example.py", limit=900),
     suite("browser", "tests/browser", limit=900),
+    tool("mutate-unit", "python tests/mutate.py unit", limit=900),
 ]
 
 # Judges the audits that were made of sabotaged hosts.
-AFTER = [tool("mutate", "python tests/mutate.py", limit=1800)]
+AFTER = [tool("mutate-sabotage", "python tests/mutate.py sabotage", limit=1800)]
 
 
 @dataclass(frozen=True)

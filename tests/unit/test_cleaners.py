@@ -386,6 +386,25 @@ def test_whether_a_timer_really_runs(timer: dict[str, str], service: dict[str, s
     assert faults == ([told] if told else [])
 
 
+@pytest.mark.parametrize(
+    "timer, service, runs",
+    [
+        ({}, {}, True),
+        ({"UnitFileState": "disabled"}, {}, True),  # until the next start
+        ({"LastTriggerUSec": "Sun 2026-11-15 00:00:00 UTC"}, {}, True),
+        ({}, {"ConditionResult": "no", "ConditionTimestamp": "x"}, None),
+        ({"ActiveState": "inactive"}, {}, None),
+        ({"ActiveState": "inactive", "UnitFileState": "static"}, {}, None),
+        ({"NextElapseUSecRealtime": ""}, {}, None),
+        ({"ActiveState": "inactive", "UnitFileState": "disabled"}, {}, False),
+        ({"LoadState": "masked"}, {}, False),
+        ({}, {"LoadState": "masked"}, False),
+    ],
+)
+def test_whether_a_timer_comes_again(timer: dict[str, str], service: dict[str, str], runs: bool | None) -> None:
+    assert jobs._timer_runs({**GOOD_TIMER, **timer}, {**GOOD_SERVICE, **service}) is runs
+
+
 def test_a_crontab(tmp_path: Path) -> None:
     table = tmp_path / "weblogs"
     table.write_text("# m h\nPATH=/bin\n13 3 * * * root find /a -mtime +13 -delete\n@weekly bob echo 100%% of it\n")
@@ -394,12 +413,16 @@ def test_a_crontab(tmp_path: Path) -> None:
         "find /a -mtime +13 -delete", 1.0, f"{table}:3", "root"
     )  # fmt: skip
     assert (second.every_days, second.user, first.faults) == (7.0, "bob", ())
+    assert (first.runs, second.runs) == (True, True)
+    (stopped, *_rest) = jobs._table(Host(), str(table), jobs._Cron(("cron does not run",), None), owned=True)
+    assert stopped.runs is None
     table.write_text("13 3 * * * root true")
     table.chmod(0o666)
     (job,) = jobs._table(Host(), str(table), jobs._Cron(("cron does not run",)), owned=True)
     assert [fault.partition(f"{table}: ")[2] or fault for fault in job.faults] == [
         "cron does not run", "it is writable by group or others", "its last line has no end"
     ]  # fmt: skip
+    assert job.runs is False
 
 
 @pytest.mark.parametrize(
@@ -413,6 +436,7 @@ def test_a_crontab(tmp_path: Path) -> None:
 def test_scripts_of_cron_daily(tmp_path: Path, name: str, mode: int, told: str | None) -> None:
     (tmp_path / name).write_text("#!/bin/sh\nfind /a -mtime +13 -delete\n")
     (tmp_path / name).chmod(mode)
-    job = jobs._script(Host(), str(tmp_path), name, 1.0, ())
+    job = jobs._script(Host(), str(tmp_path), name, 1.0, jobs._Cron(()))
+    assert job.runs is (told is None)
     assert "find /a" in job.text
     assert (told is None and not job.faults) or told in job.faults[0]

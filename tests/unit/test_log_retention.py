@@ -281,10 +281,20 @@ def test_rotation_that_is_forced_waits_for_no_month(world: World) -> None:
     assert "logrotate (rotate 24, forced) keeps a line 24 days" in one(world.ask("rotation"), "fail").observed
 
 
+@pytest.mark.parametrize("runs, status", [(True, "fail"), (None, "error")])
+def test_rotation_that_does_not_come_after_a_start_or_comes_only_then(
+    world: World, runs: bool | None, status: str
+) -> None:
+    world.rotate(STOCK)
+    world.write("access.log", 0.5)
+    world.jobs[0] = replace(world.jobs[0], faults=("logrotate.timer is not quite right",), runs=runs)
+    assert "keeps a line" in one(world.ask("rotation"), status).observed
+
+
 def test_rotation_that_does_not_run_is_told_but_breaks_nothing(world: World) -> None:
     world.rotate(STOCK)
     world.write("access.log", 0.5)
-    world.jobs[0] = replace(world.jobs[0], faults=("logrotate.timer is masked",))
+    world.jobs[0] = replace(world.jobs[0], faults=("logrotate.timer is masked",), runs=False)
     (finding,) = world.ask("rotation")
     assert (finding.status, "but logrotate.timer is masked" in finding.observed) == ("pass", True)
 
@@ -388,6 +398,16 @@ def test_a_job_about_the_journal_destroys_no_file(world: World) -> None:
     world.jobs.append(replace(CRON, text="journalctl --quiet --vacuum-time=30d"))
     assert statuses(world.ask("deleters")) == {"pass"}
     assert statuses(world.ask("destruction")) == {"fail"}
+
+
+@pytest.mark.parametrize("runs, status", [(True, "fail"), (None, "error"), (False, "pass")])
+def test_a_job_that_destroys_early_and_may_or_may_not_come_again(
+    world: World, runs: bool | None, status: str
+) -> None:
+    world.history(9)
+    early = f"find {world.logs} -mtime +30 -delete"
+    world.jobs.append(replace(CRON, text=early, faults=("x.timer is not quite right",), runs=runs))
+    assert "find -mtime +30" in one(world.ask("deleters"), status).observed
 
 
 @pytest.mark.parametrize("days, user, status", [(5, "root", "error"), (731, "root", "pass"), (5, "www-data", "pass")])
@@ -861,3 +881,8 @@ def test_what_others_throw_away_of_the_journal(
     monkeypatch.setattr(journald, "running", lambda host: Layer(RUNNING, True, "loaded"))
     world.jobs.append(replace(CRON, text=command))
     assert [finding.status for finding in world.ask("journal")] == [status, "pass"]
+    # one that stands still may begin again, and one that never comes does nothing
+    world.jobs[-1] = replace(world.jobs[-1], faults=("x",), runs=None)
+    assert [finding.status for finding in world.ask("journal")] == ["pass" if status == "pass" else "error", "pass"]
+    world.jobs[-1] = replace(world.jobs[-1], runs=False)
+    assert [finding.status for finding in world.ask("journal")] == ["pass", "pass"]

@@ -80,13 +80,13 @@ def destroying(case: Case) -> list[Layer]:
 def thrown_away(case: Case) -> Iterator[Layer]:
     """What destroys lines of the journal beside journald itself, and too early."""
     for cleaner in retention.all_cleaners(case.host):
-        if cleaner.days + JITTER_DAYS < case.kept_days and cleaner.reaches(_ARCHIVED) and not cleaner.job.faults:
+        if cleaner.days + JITTER_DAYS < case.kept_days and cleaner.reaches(_ARCHIVED) and cleaner.job.runs is not False:
             said = f"{cleaner} destroys files of the journal after {cleaner.days:.0f} days"
-            yield Layer(CONFIGURED, False if cleaner.clear else None, said, cleaner.source)
+            yield Layer(CONFIGURED, False if cleaner.clear and cleaner.job.runs else None, said, cleaner.source)
     for job in jobs.jobs(case.host):
-        for text, source in jobs.scripts_of(case.host, job) if not job.faults else ():
+        for text, source in jobs.scripts_of(case.host, job) if job.runs is not False else ():
             for word, value in re.findall(r"\bjournalctl\b[^\n;|&]*?--vacuum-(time|size|files)[= ](\S+)", text):
                 days = jobs.span_days(value.strip("'\"")) if word == "time" else None
                 if days is None or days + JITTER_DAYS < case.kept_days:
                     said = f"journalctl --vacuum-{word}={value} throws older lines away"
-                    yield Layer(CONFIGURED, None if days is None else False, said, source or job.source)
+                    yield Layer(CONFIGURED, None if days is None or not job.runs else False, said, source or job.source)

@@ -43,10 +43,13 @@ def check_rotation(host: Host, question: Question, option: str) -> Iterator[Find
         if not _must_be_kept(case, family):
             continue
         rotations = retention.rotations(host, family)
-        early = [layer for rotation in rotations for layer in _early_rotation(case, rotation)]
-        fixes = [_longer(case, rotation) for rotation in rotations if list(_early_rotation(case, rotation))]
+        early = [(rotation, layer) for rotation in rotations for layer in _early_rotation(case, rotation)]
         if early:
-            yield case.finding("rotation", family.log, case.kept, [_late_enough(family, rotations), *early], fixes[0])
+            layers = [_late_enough(family, rotations), *(layer for _rotation, layer in early)]
+            # what stands still for now may begin again
+            doubts = [layer for rotation, layer in early if rotation.run.job.runs is None]
+            fix = _longer(case, early[0][0])
+            yield case.finding("rotation", family.log, case.kept, layers, fix, needed=doubts)
         elif family.configured:
             yield case.finding("rotation", family.log, case.kept, [_late_enough(family, rotations)])
 
@@ -73,10 +76,10 @@ def _early_rotation(case: Case, rotation: Rotation) -> Iterator[Layer]:
         return
     said = f"logrotate ({rotation.words}) keeps a line {days:.0f} days"
     source = rotation.stanza.source(*deciding(rotation))
-    if job.faults:
-        yield Layer(CONFIGURED, None, f"{said}, but {job.faults[0]}", source)
-    else:
+    if job.runs:
         yield Layer(CONFIGURED, False, said, source)
+    else:
+        yield Layer(CONFIGURED, None, f"{said}, but {job.faults[0]}", source)
 
 
 def deciding(rotation: Rotation) -> tuple[str, ...]:
@@ -134,7 +137,7 @@ def check_deleters(host: Host, question: Question, option: str) -> Iterator[Find
 
 def unknown_jobs(case: Case) -> tuple[list[Job], list[Job]]:
     """Jobs of root that we do not understand: those that nobody, and those that the inventory vouches for."""
-    jobs = [job for job in cleaning.unknown_jobs(case.host) if not job.faults and job.user == "root"]
+    jobs = [job for job in cleaning.unknown_jobs(case.host) if job.runs is not False and job.user == "root"]
     told = set(case.question.settings.get("harmless_jobs") or ())
     vouched = [job for job in jobs if told & {job.name, job.source, job.source.rpartition(":")[0]}]
     return [job for job in jobs if job not in vouched], vouched
@@ -169,8 +172,9 @@ def _early_cleaner(case: Case, cleaner: Cleaner, hit: Sequence[Family]) -> Findi
     said = f"{cleaner} destroys after {cleaner.days:.0f} days: {logs}"
     oldest = [family.oldest.begins.when for family in hit if family.oldest and family.oldest.begins]
     age = (case.host.now - max(oldest)).total_seconds() / 86400 if oldest else 0.0
-    if cleaner.job.faults:
-        layers = [Layer(CONFIGURED, True, f"{said}; but {cleaner.job.faults[0]}", cleaner.source)]
+    if not cleaner.job.runs:
+        good = True if cleaner.job.runs is False else None  # what stands still for now may begin again
+        layers = [Layer(CONFIGURED, good, f"{said}; but {cleaner.job.faults[0]}", cleaner.source)]
     elif cleaner.clear:
         layers = [Layer(CONFIGURED, False, said, cleaner.source)]
     elif cleaner.days and age > cleaner.days + 2:

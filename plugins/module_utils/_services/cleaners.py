@@ -280,9 +280,10 @@ _AGED, _SPARING = frozenset("dDevqQC"), frozenset("xX")
 
 def _tmpfiles(host: Host) -> Iterator[Cleaner]:
     runs = [job for job in running.jobs(host) if job.unit == "systemd-tmpfiles-clean.service"]
-    job = runs[0] if runs else Job("systemd-tmpfiles-clean.timer", "", 1.0, "", ("nothing runs systemd-tmpfiles",))
+    nothing = ("nothing runs systemd-tmpfiles",)
+    job = runs[0] if runs else Job("systemd-tmpfiles-clean.timer", "", 1.0, "", nothing, runs=False)
     if runs and "--clean" not in job.text:
-        job = replace(job, faults=(*job.faults, f"{job.unit} does not run systemd-tmpfiles --clean"))
+        job = replace(job, faults=(*job.faults, f"{job.unit} does not run systemd-tmpfiles --clean"), runs=False)
     lines = list(_tmpfiles_lines(host))
     spared = tuple(path for kind, path, _age, _source in lines if kind in _SPARING)
     seen: set[str] = set()

@@ -33,6 +33,7 @@ _SERVICE_FIELDS = (
 _UNITS = "/etc/systemd/system"
 _NEXT = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")
 _BUSY = ("active", "activating")  # while a service runs, its timer has no next run yet
+_NOT_AT_BOOT = ("disabled", "masked", "masked-runtime", "enabled-runtime", "bad")
 _CRON_DIRECTORIES = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 31.0, "yearly": 366.0}
 _CRON_WORDS = {
     "@hourly": 1 / 24,
@@ -57,7 +58,8 @@ class Job:
     """Something that runs by itself.
 
     every_days: the longest time between two runs as configured. text: shell text of what it runs.
-    faults: why it does not really run, configured or seen; good only if there is none.
+    faults: why it does not really run, configured or seen; good only if there is none. runs: whether it comes again;
+    False is never, None not as the host is now, but perhaps after its next start.
     result: what is known of its last run, in words; failed: the last run ended badly.
     unit: the service, of a timer; command: where what it runs stands, 'file:line'; user: as whom it runs.
     """
@@ -67,6 +69,7 @@ class Job:
     every_days: float
     source: str
     faults: tuple[str, ...] = ()
+    runs: bool | None = True
     result: str = ""
     failed: bool = False
     last: dt.datetime | None = None
@@ -136,6 +139,7 @@ def _timer_job(host: Host, timer: dict[str, str], service: dict[str, str]) -> Jo
         every_days=every,
         source=timer.get("FragmentPath") or f"systemctl show {timer['Id']}",
         faults=tuple(_timer_faults(host, timer, service, every)),
+        runs=_timer_runs(timer, service),
         result=f"last run of {service['Id']}: {result}" if failed else "",
         failed=failed,
         last=_when(timer.get("LastTriggerUSec", "")),
@@ -168,17 +172,35 @@ def _timer_faults(host: Host, timer: dict[str, str], service: dict[str, str], ev
         return
     if timer["ActiveState"] != "active":
         yield f"{name} is not started ({timer['ActiveState']})"
-    elif not any(_ahead(timer.get(key, "")) for key in _NEXT) and service.get("ActiveState") not in _BUSY:
+    elif not _comes(timer, service):
         yield f"{name} has no next run"
-    if timer["UnitFileState"] in ("disabled", "masked", "masked-runtime", "enabled-runtime", "bad"):
+    if timer["UnitFileState"] in _NOT_AT_BOOT:
         yield f"{name} is {timer['UnitFileState']}, so it will not run after the next start of the host"
     if service.get("LoadState") != "loaded":
         yield f"{service['Id']} is {service.get('LoadState') or 'not there'}"
-    if service.get("ConditionResult") == "no" and service.get("ConditionTimestamp"):
+    if _was_skipped(service):
         yield f"{service['Id']} was skipped by a condition of its unit"
     since = _when(timer.get("LastTriggerUSec", "")) or _when(timer.get("ActiveEnterTimestamp", ""))
     if since is not None and host.now - since > dt.timedelta(days=2 * every + 1):
         yield f"{name} last ran on {since:%Y-%m-%d}"
+
+
+def _comes(timer: dict[str, str], service: dict[str, str]) -> bool:
+    """Whether a timer that is started has a next run, or its service runs just now."""
+    return any(_ahead(timer.get(key, "")) for key in _NEXT) or service.get("ActiveState") in _BUSY
+
+
+def _was_skipped(service: dict[str, str]) -> bool:
+    return service.get("ConditionResult") == "no" and bool(service.get("ConditionTimestamp"))
+
+
+def _timer_runs(timer: dict[str, str], service: dict[str, str]) -> bool | None:
+    """Whether a timer comes again, as Job.runs."""
+    if timer["LoadState"] != "loaded" or service.get("LoadState") != "loaded":
+        return False
+    if timer["ActiveState"] == "active" and _comes(timer, service):
+        return None if _was_skipped(service) else True
+    return False if timer["UnitFileState"] in _NOT_AT_BOOT else None
 
 
 def _ahead(value: str) -> bool:
@@ -245,14 +267,15 @@ def span_days(text: str) -> float | None:
 
 @dataclass
 class _Cron:
-    """What runs cron's tables. faults: why nothing does."""
+    """What runs cron's tables. faults: why nothing does; runs: as of a job."""
 
     faults: tuple[str, ...]
+    runs: bool | None = True
     run_directories: dict[str, tuple[str, ...]] = field(default_factory=dict)  # directory -> faults of what runs it
 
 
 def _cron(host: Host) -> Iterator[Job]:
-    cron = _Cron(tuple(_daemon_faults(host)))
+    cron = _Cron(tuple(_daemon_faults(host)), _daemon_runs(host))
     system = [
         *_table(host, "/etc/crontab", cron, owned=True),
         *(
@@ -270,28 +293,43 @@ def _cron(host: Host) -> Iterator[Job]:
         directory = f"/etc/cron.{word}"
         for name in host.names(directory):
             if name != ".placeholder":
-                yield _script(host, directory, name, days, _directory_faults(host, directory, system, cron))
+                yield _script(host, directory, name, days, _runner(host, directory, system, cron))
+
+
+def _is_started(host: Host) -> bool:
+    return any(process.name in ("cron", "crond") and not process.contained for process in host.processes())
+
+
+def _daemon_runs(host: Host) -> bool | None:
+    if _is_started(host):
+        return True
+    return False if has_systemd(host) and units.starts_at_boot(host, "cron.service") is False else None
 
 
 def _daemon_faults(host: Host) -> Iterator[str]:
-    if not any(process.name in ("cron", "crond") and not process.contained for process in host.processes()):
+    if not _is_started(host):
         yield "cron does not run"
     elif has_systemd(host) and units.starts_at_boot(host, "cron.service") is False:
         yield "cron does not start at boot"
 
 
-def _directory_faults(host: Host, directory: str, system: list[Job], cron: _Cron) -> tuple[str, ...]:
-    """Why nothing runs a directory of scripts; () where something does."""
+def _runner(host: Host, directory: str, system: list[Job], cron: _Cron) -> _Cron:
+    """What runs a directory of scripts."""
     table = host.read("/etc/anacrontab") if host.stat("/etc/anacrontab") is not None else ""
     if host.has("anacron") and re.search(rf"^[^#].*{directory}\b", table, re.MULTILINE):
         anacron = [job for job in _timers(host) if job.name == "anacron.timer"]
         if any(not job.faults for job in anacron) or not cron.faults:
-            return ()
-        return (*(fault for job in anacron for fault in job.faults), *cron.faults)
+            return _Cron(())
+        faults = (*(fault for job in anacron for fault in job.faults), *cron.faults)
+        return _Cron(faults, _any_runs([*(job.runs for job in anacron), cron.runs]))
     runners = [job for job in system if directory in job.text and "run-parts" in job.text]
     if not runners:
-        return (f"nothing runs {directory}",)
-    return min((job.faults for job in runners), key=len)
+        return _Cron((f"nothing runs {directory}",), runs=False)
+    return _Cron(min((job.faults for job in runners), key=len), _any_runs([job.runs for job in runners]))
+
+
+def _any_runs(runs: list[bool | None]) -> bool | None:
+    return True if True in runs else None if None in runs else False
 
 
 def _table(host: Host, path: str, cron: _Cron, owned: bool) -> Iterator[Job]:
@@ -300,7 +338,8 @@ def _table(host: Host, path: str, cron: _Cron, owned: bool) -> Iterator[Job]:
     if status is None or not statmode.S_ISREG(status.st_mode):
         return
     text = host.read(path)
-    faults = [*cron.faults, *_table_faults(path, text, status.st_mode, status.st_uid, owned)]
+    own = list(_table_faults(path, text, status.st_mode, status.st_uid, owned))
+    faults, runs = (*cron.faults, *own), False if own else cron.runs
     columns = 6 if owned else 5
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split(None, columns)
@@ -314,7 +353,7 @@ def _table(host: Host, path: str, cron: _Cron, owned: bool) -> Iterator[Job]:
         user = words[columns - 1 if not words[0].startswith("@") else 1] if owned and rest else path.rpartition("/")[2]
         if rest:
             command = re.sub(r"(?<!\\)%.*", "", rest[0]).replace("\\%", "%")  # what follows a % is input
-            yield Job(f"the line in {path}", command, days, f"{path}:{number}", tuple(faults), user=user)
+            yield Job(f"the line in {path}", command, days, f"{path}:{number}", faults, runs, user=user)
 
 
 def _table_faults(path: str, text: str, mode: int, owner: int, owned: bool) -> Iterator[str]:
@@ -343,7 +382,7 @@ def cron_days(fields: list[str]) -> float:
     return 1 / 24 if hour in ("*", "*/1", "0-23") else 1.0
 
 
-def _script(host: Host, directory: str, name: str, days: float, faults: tuple[str, ...]) -> Job:
+def _script(host: Host, directory: str, name: str, days: float, runner: _Cron) -> Job:
     path = f"{directory}/{name}"
     status = host.stat(path)
     own: list[str] = []
@@ -353,7 +392,8 @@ def _script(host: Host, directory: str, name: str, days: float, faults: tuple[st
         own.append(f"{path} is not executable")
     if not _CRON_NAME.fullmatch(name):
         own.append(f"run-parts passes over {path}: such a name is not run")
-    return Job(path, _script_text(host, path), days, path, (*own, *faults))
+    runs = False if own else runner.runs
+    return Job(path, _script_text(host, path), days, path, (*own, *runner.faults), runs)
 
 
 def _script_text(host: Host, path: str) -> str:

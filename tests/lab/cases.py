@@ -50,7 +50,8 @@ class Case:
     promises: the verdict that each named promise must get on that host; also: other promises that may change with
     them; register: promises that the statement has beside the lab's own while this case is played; only: the one
     release of Debian that it is tried on, where both would cost minutes and make no difference; '' is all; part: what
-    of its kind of service it changes, where it can be played at once with what changes another part; '' is all of it.
+    of its kind of service it changes, where it can be played at once with what changes another part; '' is all of it;
+    apart: other cases of its host by name that it is not played with all the same, since one would hide the other.
     """
 
     measure: str
@@ -63,6 +64,7 @@ class Case:
     register: tuple[Mapping[str, Any], ...] = ()
     only: str = ""
     part: str = ""
+    apart: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.measure}: {self.name}"
@@ -163,6 +165,7 @@ def _fault(measure: str, told: Mapping[str, Any]) -> Case:
         register=tuple(told.get("register", ())),
         only=told.get("only", ""),
         part=told.get("part", ""),
+        apart=tuple(told.get("apart", ())),
     )
 
 
@@ -192,7 +195,7 @@ def rounds(cases: Sequence[Case]) -> list[list[Case]]:
 
 
 def _fits(case: Case, one: Sequence[Case]) -> bool:
-    return not any(case.hinders(other) for other in one)
+    return not any(case.hinders(other) or case.name in other.apart or other.name in case.apart for other in one)
 
 
 def touched(cases: Iterable[Case]) -> set[tuple[str, str]]:
